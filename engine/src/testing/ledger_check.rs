@@ -140,12 +140,19 @@ fn compare<'a>(
     }
 }
 
-/// The account: what it had, and its trades and fees, make what it has.
+/// The account: what it had, and its trades and fees, make what it has. Of contracts, what a
+/// position has cost is not paid, and the position is what was traded.
 fn balances(ledger: &Ledger, symbols: &[SimulatedSymbol], found: &mut Vec<String>) {
     let total = |balance: &LedgerBalance| {
         (balance.asset.to_string(), (balance.free + balance.locked) as i128)
     };
     let mut expected: BTreeMap<String, i128> = ledger.opening.iter().map(total).collect();
+    let mut positions: Vec<i128> = ledger.positions.iter().map(|of| of.qty).collect();
+    for (position, symbol) in ledger.positions.iter().zip(symbols) {
+        let scale = AMOUNT_SCALE - symbol.price_scale - symbol.qty_scale;
+        *expected.entry(symbol.quote_asset.clone()).or_default() +=
+            position.cost * 10_i128.pow(scale);
+    }
     for trade in &ledger.trades {
         let Some(symbol) = symbols.get(trade.market) else { continue };
         let scaled = |value: u128, scale: u32| (value * 10_u128.pow(AMOUNT_SCALE - scale)) as i128;
@@ -153,9 +160,15 @@ fn balances(ledger: &Ledger, symbols: &[SimulatedSymbol], found: &mut Vec<String
         let value = u128::from(trade.price) * u128::from(trade.qty);
         let quote = scaled(value, symbol.price_scale + symbol.qty_scale);
         let sign = if trade.side == LedgerSide::Buy { 1 } else { -1 };
-        *expected.entry(symbol.base_asset.clone()).or_default() += sign * base;
+        match positions.get_mut(trade.market) {
+            Some(position) => *position -= sign * i128::from(trade.qty),
+            None => *expected.entry(symbol.base_asset.clone()).or_default() += sign * base,
+        }
         *expected.entry(symbol.quote_asset.clone()).or_default() -= sign * quote;
         *expected.entry(trade.fee.asset.to_string()).or_default() -= trade.fee.amount as i128;
+    }
+    for (position, symbol) in positions.into_iter().zip(symbols).filter(|(left, _)| *left != 0) {
+        found.push(format!("{}: {position} of the position was never traded", symbol.name));
     }
     let now: BTreeMap<String, i128> = ledger.balances.iter().map(total).collect();
     for (asset, amount) in expected {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::binance::{BinanceOrders, SpotMarket};
-use super::binance_futures::FuturesMarket;
+use super::binance_futures::{FuturesMarket, FuturesOrders};
 use super::binance_sbe::SbeMarket;
 use super::bybit::{BybitMarket, BybitOrders};
 use super::coinbase::CoinbaseMarket;
@@ -131,7 +131,8 @@ static KINDS: &[VenueKind] = &[
         .with_dialect(&binance_spot::DIALECT)
         .with_orders::<BinanceOrders>(),
     of::<FuturesMarket>("binance_futures", &binance_spot::CombinedStreams)
-        .with_dialect(&binance_futures::DIALECT),
+        .with_dialect(&binance_futures::DIALECT)
+        .with_orders::<FuturesOrders>(),
     of::<SbeMarket>("binance_sbe", &binance_spot::CombinedStreams)
         .with_dialect(&binance_sbe::DIALECT)
         .with_orders::<BinanceOrders>(),

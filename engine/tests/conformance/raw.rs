@@ -115,13 +115,18 @@ type Asked = (String, Answers);
 
 /// Whether a connection is that of an account's stream, beside one for order entry.
 fn is_of_account(stream: &TcpStream) -> bool {
-    const REQUEST: &[u8] = b"GET /v5/private";
-    let mut bytes = [0; REQUEST.len()];
-    stream.peek(&mut bytes).is_ok_and(|count| count > 0) && bytes == REQUEST
+    const REQUESTS: [&[u8]; 2] = [b"GET /v5/private", b"GET /private/ws"];
+    let mut bytes = [0; REQUESTS[0].len()];
+    stream.peek(&mut bytes).is_ok_and(|count| count > 0) && REQUESTS.contains(&&bytes[..])
 }
 
 /// Hands over what an account's stream is asked, for as long as it lives.
 fn serve_account(stream: TcpStream, asks: &Sender<Asked>) {
+    // It may say nothing, and is told of orders all the same.
+    let Ok(heard) = stream.try_clone() else { return };
+    if asks.send((String::new(), Answers::Account(heard))).is_err() {
+        return;
+    }
     let mut peer = Peer::new(stream);
     if peer.shake_hands().is_err() {
         return;
@@ -249,8 +254,13 @@ impl Peer {
         let patience = Patience::new();
         self.stream.set_read_timeout(Some(Duration::from_millis(5)))?;
         let asked = loop {
-            if let Ok(asked) = rest.lock().expect("no panic").try_recv() {
-                break Some(asked);
+            match rest.lock().expect("no panic").try_recv() {
+                Ok((nothing, Answers::Account(stream))) if nothing.is_empty() => {
+                    self.account = Some(stream);
+                    continue;
+                }
+                Ok(asked) => break Some(asked),
+                Err(_) => {}
             }
             match self.stream.peek(&mut [0]) {
                 Ok(_) => break None,
@@ -351,7 +361,7 @@ fn is_keep_alive(text: &[u8]) -> bool {
 }
 
 fn is_over_rest(request: &str) -> bool {
-    request.starts_with("GET ") || request.starts_with("POST ")
+    ["GET ", "POST ", "DELETE "].iter().any(|method| request.starts_with(method))
 }
 
 fn is_not_yet(error: &io::Error) -> bool {

@@ -6,7 +6,7 @@ use pitlane_engine::event::{ExecType, OrderStatus};
 
 use crate::harness::wall_ms;
 use crate::raw::{Peer, text};
-use crate::subject::{BinanceSpot, Bybit, Kraken, Okx, Orders};
+use crate::subject::{BinanceFutures, BinanceSpot, Bybit, Kraken, Okx, Orders};
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +127,61 @@ pub fn execution(
     format!(
         r#"{{"subscriptionId":0,"event":{{"e":"executionReport","E":{now_ms},"s":"BTCUSDT","c":"{name}","S":"BUY","o":"LIMIT","f":"GTC","q":"0.01000","p":"30000.00","P":"0.00","F":"0.00","g":-1,"C":"","x":"{exec}","X":"{status}","r":"NONE","i":77,"l":"{last}","z":"{filled}","L":"30000.00","n":"0","N":null,"T":{now_ms},"t":{trade},"I":{id},"w":true,"m":false,"O":{now_ms},"Z":"0","Y":"0","Q":"0"}}}}"#
     )
+}
+
+impl Scripted for BinanceFutures {
+    fn log_on(peer: &mut Peer) -> io::Result<()> {
+        peer.shake_hands()?;
+        for _ in 0..2 {
+            let id = id_of(&peer.read_text()?);
+            let result = r#"{"listenKey":"the-stream"}"#;
+            peer.send(&text(&format!(r#"{{"id":{id},"status":200,"result":{result}}}"#)))?;
+        }
+        Ok(())
+    }
+
+    fn asks(request: &str) -> Asks {
+        if request.contains("order.place") {
+            Asks::ToPlace
+        } else if request.contains("/fapi/v1/order?") {
+            Asks::HowItStands
+        } else {
+            Asks::SomethingElse
+        }
+    }
+
+    fn acknowledged(request: &str) -> String {
+        BinanceSpot::acknowledged(request)
+    }
+
+    fn refused(_request: &str, code: i32) -> String {
+        format!(r#"{{"code":{code},"msg":"A test."}}"#)
+    }
+
+    fn stands(_request: &str, name: &str, status: OrderStatus, filled: &str) -> String {
+        let names = format!(r#""symbol":"BTCUSDT","orderId":77,"clientOrderId":"{name}""#);
+        let sums = format!(r#""price":"30000.00","origQty":"0.01000","executedQty":"{filled}""#);
+        let state = format!(r#""status":"{}","side":"BUY""#, status_word(status));
+        format!(r#"{{{names},{sums},{state},"positionSide":"BOTH"}}"#)
+    }
+
+    fn report(
+        name: &str,
+        id: u64,
+        exec: ExecType,
+        status: OrderStatus,
+        (last, filled): (&str, &str),
+    ) -> String {
+        let (exec, trade) = match exec {
+            ExecType::Trade => ("TRADE", id),
+            ExecType::Canceled => ("CANCELED", 0),
+            _ => ("NEW", 0),
+        };
+        let (status, now_ms) = (status_word(status), wall_ms());
+        format!(
+            r#"{{"e":"ORDER_TRADE_UPDATE","E":{now_ms},"T":{now_ms},"o":{{"s":"BTCUSDT","c":"{name}","S":"BUY","o":"LIMIT","f":"GTC","q":"0.01000","p":"30000.00","ap":"0","sp":"0","x":"{exec}","X":"{status}","i":77,"l":"{last}","z":"{filled}","L":"30000.00","T":{now_ms},"t":{trade},"m":false,"ps":"BOTH","er":"0"}}}}"#
+        )
+    }
 }
 
 impl Scripted for Okx {

@@ -1,7 +1,7 @@
 //! What the suite needs of a venue: its protocol, its kind, and a few of its texts.
 
 use pitlane_engine::venue::binance::{BinanceOrders, Credentials, MarketDecoder, SpotMarket};
-use pitlane_engine::venue::binance_futures::FuturesMarket;
+use pitlane_engine::venue::binance_futures::{FuturesMarket, FuturesOrders};
 use pitlane_engine::venue::binance_sbe::{SbeMarket, SbeWriter};
 use pitlane_engine::venue::bybit::{BybitMarket, BybitOrders};
 use pitlane_engine::venue::kraken::{KrakenMarket, KrakenOrders, KrakenSecret};
@@ -187,6 +187,27 @@ impl Market for BinanceFutures {
 
     fn snapshot(last_update: u64) -> String {
         BinanceSpot::snapshot(last_update)
+    }
+}
+
+impl Orders for BinanceFutures {
+    type Entry = FuturesOrders;
+    const CODES: Codes = Codes {
+        would_take: Some(-5022),
+        too_many: -1015,
+        wrong_signature: -1022,
+        no_such_order: -2013,
+        delisted: -1121,
+    };
+    const CONNECTIONS: usize = 2;
+    const NAMES_REPORTS: bool = false;
+
+    fn key() -> Credentials {
+        BinanceSpot::key()
+    }
+
+    fn other_key() -> Credentials {
+        BinanceSpot::other_key()
     }
 }
 

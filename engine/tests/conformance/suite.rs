@@ -110,7 +110,31 @@ macro_rules! accounts {
                 an_order_behind_the_end_of_the_record_is_taken_up
                 orders_that_no_record_has_are_left_alone_and_shown
                 a_sole_engine_cancels_what_a_lost_journal_has_left
+            }
+        }
+    };
+}
+
+/// The check of what an account has, where it has what it trades.
+macro_rules! balances {
+    ($name:ident, $venue:ty) => {
+        mod $name {
+            checks! { $venue, recovery:
                 balances_are_held_against_the_record
+            }
+        }
+    };
+}
+
+/// All checks of an account that holds contracts, for a venue that implements `Orders`.
+macro_rules! contracts {
+    ($name:ident, $venue:ty) => {
+        mod $name {
+            checks! { $venue, contracts:
+                what_is_sold_without_having_it_is_a_short_position_and_moves_the_wallet_by_its_fee
+                wallets_are_not_held_against_what_was_traded
+                an_order_that_only_reduces_needs_something_to_reduce
+                a_stream_whose_end_is_told_is_followed_by_another_one
             }
         }
     };

@@ -58,6 +58,7 @@ impl OrderProtocol for FuturesOrders {
     /// A listen key lives for 60 minutes.
     const UPKEEP_NS: Option<u64> = Some(25 * 60 * 1_000_000_000);
     const ASKS_OVER_REST: bool = true;
+    const TRADES_CONTRACTS: bool = true;
 
     fn new(credentials: Credentials, decoder: FuturesReports) -> FuturesOrders {
         FuturesOrders { credentials, decoder }

@@ -53,8 +53,17 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 
     fn say_found(&mut self) {
         let Some(recovery) = self.recovery.take() else { return };
-        let found = recovery.found(&mut self.orders, &self.symbols);
+        let mut found = recovery.found(&mut self.orders, &self.symbols);
         let venue = &self.orders.venue;
+        if P::TRADES_CONTRACTS {
+            // A fill moves a wallet by its profit and its fee, which no record of orders tells.
+            found.balances.clear();
+            log::warn!(
+                "[{venue}] contracts: wallets and positions there are not held against what was \
+                 traded here. Liquidations, funding and what others do with the account show in \
+                 the balances alone"
+            );
+        }
         say_orders(venue, &found);
         if recovery.asks_account {
             say_what_was_not_told(venue, &found);

@@ -385,6 +385,10 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// never do.
     const ASKS_OVER_REST: bool = false;
 
+    /// Whether contracts are traded: the account holds positions, and what it has of an asset is
+    /// margin, which a fill moves by its profit and its fee alone.
+    const TRADES_CONTRACTS: bool = false;
+
     /// What our names of orders look like there.
     const NAMES: NameForm = NameForm::Marked(b'-');
 

@@ -35,6 +35,9 @@ pub struct SimulatedVenueOptions {
     pub commission: Commission,
     /// What happens instead of a match of two orders of the account that say nothing themselves.
     pub self_trade: SelfTrade,
+    /// Contracts are traded: the account holds positions, which may be short, and its cash is
+    /// margin. So it is where the venue trades nothing else.
+    pub trades_contracts: bool,
     /// What goes wrong, and when.
     pub fault_plan: FaultPlan,
     /// Where the liquidity of its markets comes from; `None`: from its own crowd. Instruments have
@@ -62,6 +65,7 @@ impl Default for SimulatedVenueOptions {
             limits: LimitRules::default(),
             commission: Commission::STANDARD,
             self_trade: SelfTrade::ExpireMaker,
+            trades_contracts: false,
             fault_plan: FaultPlan::default(),
             live: None,
             timer_second_ns: 1_000_000_000,

@@ -89,6 +89,7 @@ impl SimulatedVenue {
     ) -> Result<Self, SimulatedVenueError> {
         options.validate()?;
         options.commission.asset = dialect.fees_in.unwrap_or(options.commission.asset);
+        options.trades_contracts |= dialect.trades_contracts;
         let penalties = Arc::new(Penalties::default());
         let exchange = Exchange::new(&options, Moment::read(&clock));
         let ledger = exchange.ledger().clone();

@@ -90,6 +90,7 @@ pub(super) const fn kind<W: InBandFormat>() -> DialectKind {
         stream_path: W::PATH,
         api_path: W::API_PATH,
         fees_in: W::FEES_IN,
+        trades_contracts: false,
         new: |options| Box::new(InBand::<W>::new(options)),
     }
 }

@@ -16,6 +16,8 @@ pub struct DialectKind {
     pub api_path: Option<&'static str>,
     /// What its fees are paid in, where the venue lets nobody choose.
     pub fees_in: Option<CommissionAsset>,
+    /// It trades contracts, and nothing else.
+    pub trades_contracts: bool,
     pub(in super::super) new: fn(&SimulatedVenueOptions) -> Box<dyn Dialect>,
 }
 

@@ -52,7 +52,7 @@ pub(super) trait OrderFormat: Send + 'static {
     -> Option<String>;
 
     /// What it is told of balances.
-    fn balances(&self, balances: &[BalanceNow], now: Moment) -> String;
+    fn balances(&self, balances: &[BalanceNow], exchange: &Exchange, now: Moment) -> String;
 
     /// Answers a request over REST; `None`: there is no such path. `is_behind`: what answers does
     /// not know the newest orders.
@@ -137,15 +137,19 @@ pub(super) fn average(order: &Order, symbol: &SimulatedSymbol) -> String {
 }
 
 /// The order entry of a dialect.
-pub(super) struct OrderEntry {
-    format: Box<dyn OrderFormat>,
+pub(super) struct OrderEntry<F: OrderFormat + ?Sized = dyn OrderFormat> {
+    format: Box<F>,
     /// Until then questions know no order; nanoseconds of the monotonic clock.
     behind_until_ns: u64,
 }
 
-impl OrderEntry {
-    pub(super) fn new(format: Box<dyn OrderFormat>) -> OrderEntry {
+impl<F: OrderFormat + ?Sized> OrderEntry<F> {
+    pub(super) fn new(format: Box<F>) -> OrderEntry<F> {
         OrderEntry { format, behind_until_ns: 0 }
+    }
+
+    pub(super) fn format(&self) -> &F {
+        &self.format
     }
 
     /// The path, if it is one of its sessions'.
@@ -341,7 +345,7 @@ impl OrderEntry {
                 (FrameKind::ExecReport, text, report.is_fill())
             }
             Event::Balances(balances) => {
-                (FrameKind::Account, self.format.balances(balances, now), false)
+                (FrameKind::Account, self.format.balances(balances, exchange, now), false)
             }
             _ => return None,
         };

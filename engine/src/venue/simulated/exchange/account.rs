@@ -70,6 +70,12 @@ impl Account {
         balance.free = balance.free.checked_sub(amount).expect("a fill costs what was locked");
     }
 
+    /// Takes an amount, and no more than there is: what a loss leaves unpaid is the exchange's.
+    pub fn lose(&mut self, asset: &str, amount: Amount) {
+        let balance = self.balance_mut(asset);
+        balance.free = balance.free.saturating_sub(amount);
+    }
+
     /// Adds an amount.
     pub fn receive(&mut self, asset: &str, amount: Amount) {
         self.balance_mut(asset).free += amount;

@@ -20,11 +20,14 @@ use super::market::Market;
 use super::order::{
     ExpiryReason, NewOrder, Order, OrderFill, OrderType, SelfTrade, Status, TimeInForce,
 };
+use super::positions::Position;
 use super::refusal::{Filter, Refusal};
 use super::trade_tick::TradeTick;
 
 /// Closed orders that can still be queried.
 const CLOSED_MAX: usize = 10_000;
+/// A position may be worth so many times its margin.
+const LEVERAGE: u128 = 20;
 
 /// How a client names an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub struct Placed {
 /// The account's orders and balances.
 pub struct AccountOrders {
     account: Account,
+    /// By market, where contracts are traded; else empty.
+    positions: Vec<Position>,
     commission: Commission,
     self_trade: SelfTrade,
     orders: HashMap<u64, Order>,
@@ -67,14 +72,20 @@ impl AccountOrders {
         starting_balance: u64,
         commission: Commission,
         self_trade: SelfTrade,
+        trades_contracts: bool,
     ) -> Self {
-        let assets = symbols.iter().flat_map(|s| [s.base_asset.as_str(), s.quote_asset.as_str()]);
+        let bases = symbols.iter().filter(|_| !trades_contracts).map(|s| s.base_asset.as_str());
+        let assets = bases.chain(symbols.iter().map(|s| s.quote_asset.as_str()));
+        let positions = vec![Position::default(); if trades_contracts { symbols.len() } else { 0 }];
         let bnb = (commission.asset == CommissionAsset::Bnb).then_some(BNB);
         let account = Account::new(assets.chain(bnb).map(|asset| (asset, starting_balance)));
         let opening = account.balances().to_vec();
-        let ledger = Ledger { balances: opening.clone(), opening, ..Ledger::default() };
+        let balances = opening.clone();
+        let ledger =
+            Ledger { balances, opening, positions: positions.clone(), ..Ledger::default() };
         Self {
             account,
+            positions,
             commission,
             self_trade,
             orders: HashMap::new(),
@@ -94,10 +105,17 @@ impl AccountOrders {
         &self.account
     }
 
+    /// The position of a market, where contracts are traded.
+    pub fn position(&self, market: usize) -> Option<&Position> {
+        self.positions.get(market)
+    }
+
     /// Frees what an order has locked.
     pub(super) fn release(&mut self, id: u64, symbol: &SimulatedSymbol) {
         let order = &self.orders[&id];
-        if let Some((asset, amount)) = locked(order, symbol, order.remaining()) {
+        if let Some((asset, amount)) =
+            locked(self.positions.is_empty(), order, symbol, order.remaining())
+        {
             self.account.unlock(asset, amount);
         }
     }
@@ -127,7 +145,9 @@ impl AccountOrders {
         let market_index = new.market;
         let order = self.accept(new, now_ms);
         let (id, is_waiting) = (order.id, order.is_waiting);
-        if let Some((asset, amount)) = locked(&order, &market.symbol, order.qty) {
+        if let Some((asset, amount)) =
+            locked(self.positions.is_empty(), &order, &market.symbol, order.qty)
+        {
             assert!(self.account.lock(asset, amount), "the balance was checked before");
         }
         self.by_name.insert((order.market, order.client_order_id.clone()), id);
@@ -244,7 +264,9 @@ impl AccountOrders {
         filters::check_min_notional(&market.symbol, order.price, qty)?;
         let less = order.qty - qty;
         market.reduce(order.resting.expect("an open order rests"), less);
-        if let Some((asset, amount)) = locked(order, &market.symbol, less) {
+        if let Some((asset, amount)) =
+            locked(self.positions.is_empty(), order, &market.symbol, less)
+        {
             self.account.unlock(asset, amount);
         }
         let new_name = new_name.unwrap_or_else(|| self.new_name());
@@ -327,6 +349,9 @@ impl AccountOrders {
         if is_maker && !new.is_accepted_first && crosses() {
             return Err(Refusal::WouldTake);
         }
+        if let Some(position) = self.positions.get(new.market) {
+            return self.check_margin(market, position, new);
+        }
         let cost = match new.order_type {
             OrderType::Market => market_cost(market, new.side, new.qty),
             OrderType::StopLoss | OrderType::TakeProfit => {
@@ -338,9 +363,36 @@ impl AccountOrders {
         if self.account.has_free(asset, amount) { Ok(()) } else { Err(Refusal::NoBalance) }
     }
 
+    /// Refuses an order whose position could not be held, or that does not reduce one as it says.
+    fn check_margin(
+        &self,
+        market: &Market,
+        position: &Position,
+        new: &NewOrder,
+    ) -> Result<(), Refusal> {
+        let symbol = &market.symbol;
+        if new.reduces_only {
+            let does = position.is_reduced_by(new.side, new.qty);
+            return if does { Ok(()) } else { Err(Refusal::NotReducing) };
+        }
+        let open = self.open_ids(Some(new.market)).into_iter().map(|id| self.by_id(id));
+        let same_side = open.filter(|order| order.side == new.side);
+        let wanted = same_side.map(Order::remaining).sum::<u64>() + new.qty;
+        let sign = if new.side == Side::Buy { 1 } else { -1 };
+        let worst = (position.qty * sign + i128::from(wanted)).max(0).unsigned_abs();
+        let price = match new.order_type.is_priced() {
+            true => new.price,
+            false => market.last_price(),
+        };
+        let margin = quote_amount(symbol, worst * u128::from(price)) / LEVERAGE;
+        let has_it = self.account.has_free(&symbol.quote_asset, margin);
+        if has_it { Ok(()) } else { Err(Refusal::NoBalance) }
+    }
+
     /// Whether the account could own too much of the base asset with all its buy orders filled.
     fn is_beyond_position(&self, market: &Market, new: &NewOrder) -> bool {
-        let Some(most) = market.symbol.position_max.filter(|_| new.side == Side::Buy) else {
+        let is_limited = new.side == Side::Buy && self.positions.is_empty();
+        let Some(most) = market.symbol.position_max.filter(|_| is_limited) else {
             return false;
         };
         let symbol = &market.symbol;
@@ -398,18 +450,32 @@ impl AccountOrders {
         order.updated_ms = now_ms;
         let is_filled = order.remaining() == 0;
         order.status = if is_filled { Status::Filled } else { Status::PartiallyFilled };
-        if let Some((asset, amount)) = locked(order, symbol, qty) {
+        if let Some((asset, amount)) = locked(self.positions.is_empty(), order, symbol, qty) {
             self.account.unlock(asset, amount);
         }
-        let side = order.side;
-        let (asset, amount) = spent(symbol, side, qty, notional);
-        self.account.pay(asset, amount);
-        match side {
-            Side::Buy => self.account.receive(&symbol.base_asset, base_amount(symbol, qty)),
-            Side::Sell => self.account.receive(&symbol.quote_asset, quote_amount(symbol, notional)),
+        let (side, index) = (order.side, order.market);
+        if let Some(position) = self.positions.get_mut(index) {
+            let profit = position.take(side, (price, qty));
+            let amount = quote_amount(symbol, profit.unsigned_abs());
+            match profit {
+                0.. => self.account.receive(&symbol.quote_asset, amount),
+                _ => self.account.lose(&symbol.quote_asset, amount),
+            }
+        } else {
+            let (asset, amount) = spent(symbol, side, qty, notional);
+            self.account.pay(asset, amount);
+            match side {
+                Side::Buy => self.account.receive(&symbol.base_asset, base_amount(symbol, qty)),
+                Side::Sell => {
+                    self.account.receive(&symbol.quote_asset, quote_amount(symbol, notional));
+                }
+            }
         }
         let fee = self.commission.of(symbol, side, (price, qty), is_maker, &self.account);
-        self.account.pay(&fee.asset, fee.amount);
+        match self.positions.is_empty() {
+            true => self.account.pay(&fee.asset, fee.amount),
+            false => self.account.lose(&fee.asset, fee.amount),
+        }
         let fill = OrderFill { trade_id, price, qty, is_maker, fee };
         self.ledger.lock().note_trade(&self.orders[&id], &fill);
         self.report(id, ExecKind::Trade(fill.clone()), events);
@@ -444,7 +510,9 @@ impl AccountOrders {
         let order = self.orders.get_mut(&id).expect("an ended order is known");
         order.status = status;
         order.updated_ms = now_ms;
-        if let Some((asset, amount)) = locked(order, &market.symbol, order.remaining()) {
+        if let Some((asset, amount)) =
+            locked(self.positions.is_empty(), order, &market.symbol, order.remaining())
+        {
             self.account.unlock(asset, amount);
         }
         self.report(id, kind, events);
@@ -463,7 +531,8 @@ impl AccountOrders {
     ) {
         let match_id = self.next_match_id;
         let order = self.orders.get_mut(&id).expect("a matched order is known");
-        if let Some((asset, amount)) = locked(order, &market.symbol, qty) {
+        if let Some((asset, amount)) = locked(self.positions.is_empty(), order, &market.symbol, qty)
+        {
             self.account.unlock(asset, amount);
         }
         order.prevented += qty;
@@ -528,7 +597,9 @@ impl AccountOrders {
             assets.push(BNB);
         }
         events.push(Event::Balances(self.account.of(&assets)));
-        self.ledger.lock().balances.clone_from_slice(self.account.balances());
+        let mut ledger = self.ledger.lock();
+        ledger.balances.clone_from_slice(self.account.balances());
+        ledger.positions.clone_from_slice(&self.positions);
     }
 
     fn open_order(&self, index: usize, name: &OrderName) -> Result<u64, Refusal> {
@@ -550,8 +621,17 @@ fn spent(symbol: &SimulatedSymbol, side: Side, qty: u64, notional: u128) -> (&st
 }
 
 /// What an order has locked for `qty` of it; one that takes at any price locks nothing, but for
-/// what its stop price would cost while it waits.
-fn locked<'a>(order: &Order, symbol: &'a SimulatedSymbol, qty: u64) -> Option<(&'a str, Amount)> {
+/// what its stop price would cost while it waits. One of contracts locks nothing either: its margin
+/// is looked at when it enters.
+fn locked<'a>(
+    is_spot: bool,
+    order: &Order,
+    symbol: &'a SimulatedSymbol,
+    qty: u64,
+) -> Option<(&'a str, Amount)> {
+    if !is_spot {
+        return None;
+    }
     let price = match (order.order_type.is_priced(), order.is_waiting) {
         (true, _) => order.price,
         (false, true) => order.stop_price,

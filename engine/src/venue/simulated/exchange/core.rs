@@ -56,11 +56,23 @@ impl Exchange {
             Some(_) => Market::following(symbol.clone(), now.epoch_ms),
             None => Market::new(symbol.clone(), options.seed, now.epoch_ms),
         };
-        let SimulatedVenueOptions { starting_balance, commission, self_trade, .. } = *options;
+        let SimulatedVenueOptions {
+            starting_balance,
+            commission,
+            self_trade,
+            trades_contracts,
+            ..
+        } = *options;
         Self {
             markets: options.symbols.iter().map(open).collect(),
             live: options.live.clone(),
-            orders: AccountOrders::new(&options.symbols, starting_balance, commission, self_trade),
+            orders: AccountOrders::new(
+                &options.symbols,
+                starting_balance,
+                commission,
+                self_trade,
+                trades_contracts,
+            ),
             pace: Pace::new(now.ns, options.events_per_s),
             next_market: 0,
             next_cut_ns: now.ns + CUT_NS,

@@ -93,6 +93,7 @@ mod tests {
         let market = Market::new(SimulatedSymbol::default(), 1, 0);
         let new = NewOrder {
             is_accepted_first: false,
+            reduces_only: false,
             market: 0,
             side: Side::Buy,
             order_type,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::balance::BalanceNow;
 use super::market::Top;
 use super::order::{Order, OrderFill};
+use super::positions::Position;
 use super::trade_tick::TradeTick;
 use super::{Fee, Side};
 use crate::event::BOOK_DEPTH;
@@ -28,6 +29,9 @@ pub struct Ledger {
     pub opening: Vec<LedgerBalance>,
     /// What it owns now.
     pub balances: Vec<LedgerBalance>,
+    /// Positions by market, where contracts are traded: balances are margin, and a fill moves them
+    /// by its profit and its fee alone. Empty elsewhere.
+    pub positions: Vec<Position>,
     /// The best levels of the books at each cut of the fast depth feed, oldest first. The oldest
     /// are forgotten without being counted.
     pub tops: VecDeque<LedgerTop>,

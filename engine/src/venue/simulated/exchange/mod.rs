@@ -22,6 +22,7 @@ mod live_levels;
 mod market;
 mod order;
 mod pace;
+mod positions;
 mod refusal;
 mod self_trade;
 mod stops;
@@ -45,5 +46,6 @@ pub use market::{Market, Top};
 pub use order::{
     ExpiryReason, NewOrder, Order, OrderFill, OrderType, SelfTrade, Status, TimeInForce,
 };
+pub use positions::Position;
 pub use refusal::{Filter, Refusal};
 pub use trade_tick::TradeTick;

@@ -112,6 +112,8 @@ pub struct NewOrder {
     pub self_trade: Option<SelfTrade>,
     /// A maker that would take is accepted all the same, and expires at once.
     pub is_accepted_first: bool,
+    /// It may only make a position smaller. Looked at when it enters, and not again.
+    pub reduces_only: bool,
 }
 
 /// An order of the account.

@@ -21,6 +21,8 @@ pub enum Refusal {
     NoSuchOrder,
     /// An amend may only make a quantity smaller, and not to what is executed already.
     AmendNotSmaller,
+    /// It was to reduce a position, and would not, or would do more.
+    NotReducing,
     /// An order that waits for its trigger can't be amended.
     AmendNotWorking,
 }

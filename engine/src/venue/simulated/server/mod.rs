@@ -56,6 +56,8 @@ pub struct Opening {
     /// What stands before the number of each of its frames, where the venue numbers those of a
     /// connection. The server counts them, from 0.
     pub numbered_by: Option<&'static str>,
+    /// It is the account's stream: who may open it was settled before.
+    pub hears_account: bool,
 }
 
 impl Opening {
@@ -70,6 +72,7 @@ impl Opening {
             streams: Vec::new(),
             part: "",
             numbered_by: None,
+            hears_account: false,
         }
     }
 }
@@ -330,6 +333,7 @@ impl<C: Content> Server<C> {
         client.session.returns_rate_limits = opening.returns_rate_limits;
         client.session.messages_per_s = opening.messages_per_s;
         client.session.part = opening.part;
+        client.session.user_subscription = opening.hears_account.then_some(0);
         client.session.numbered_by = opening.numbered_by.map(|field| (field, 0));
         client.upgrade(key);
         for name in opening.streams {

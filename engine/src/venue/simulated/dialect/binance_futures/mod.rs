@@ -1,21 +1,29 @@
-//! Binance USD-M futures: market data alone. Streams under `/public` and `/market`, diffs that name
-//! the one before by `pu`, snapshots over REST.
+//! Binance USD-M futures: streams under `/public` and `/market`, diffs that name the one before by
+//! `pu`, snapshots over REST; orders over the WebSocket API, and the account under `/private`.
 //!
 //! Source: the venue's "Websocket Market Streams", its notice of routed addresses of April 2026 and
 //! its REST reference; shapes as recorded.
 
 mod frames;
+mod orders;
+mod words;
 
 use self::frames::FuturesFrames;
+use self::orders::{API, FuturesOrders, STREAM};
 use super::binance_spot::frames::FrameWriter;
-use super::binance_spot::{StreamNames, frame_kind, limits_message, market_session, refusal, rest};
+use super::binance_spot::{
+    StreamNames, absurd, frame_kind, limits_message, market_session, refusal, rest,
+};
+use super::order_entry::OrderEntry;
 use super::{Dialect, DialectKind, Stage, Talk};
-use crate::venue::simulated::exchange::{Event, Exchange, Feed, Side, StreamKey};
+use crate::venue::simulated::exchange::{CommissionAsset, Event, Exchange, Feed, Side, StreamKey};
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
 use crate::venue::simulated::limits::Limits;
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
-use crate::venue::simulated::server::{Door, HttpRequest, MarketFrame, Opening, Reply, Session};
+use crate::venue::simulated::server::{
+    AccountFrame, Door, HttpRequest, MarketFrame, Opening, Reply, Session,
+};
 
 /// Levels of a snapshot: what is given without a limit, and at most.
 const LEVELS_DEFAULT: usize = 500;
@@ -25,8 +33,9 @@ const LEVELS_MAX: usize = 1_000;
 pub static DIALECT: DialectKind = DialectKind {
     name: "binance_futures",
     stream_path: "/stream",
-    api_path: None,
-    fees_in: None,
+    api_path: Some(API),
+    fees_in: Some(CommissionAsset::Quote),
+    trades_contracts: true,
     new: |options| Box::new(BinanceFutures::new(options)),
 };
 
@@ -34,12 +43,14 @@ pub static DIALECT: DialectKind = DialectKind {
 struct BinanceFutures {
     streams: StreamNames,
     frames: FuturesFrames,
+    orders: OrderEntry<FuturesOrders>,
 }
 
 impl BinanceFutures {
     fn new(options: &SimulatedVenueOptions) -> BinanceFutures {
         let streams = StreamNames::new(&options.symbols, suffix);
-        BinanceFutures { streams, frames: FuturesFrames(FrameWriter::new()) }
+        let orders = OrderEntry::new(Box::new(FuturesOrders::new(options)));
+        BinanceFutures { streams, frames: FuturesFrames(FrameWriter::new()), orders }
     }
 
     /// The stream of a name that is asked for under `part`. Under the wrong one it is confirmed,
@@ -48,6 +59,12 @@ impl BinanceFutures {
         let key = self.resolve(stream)?;
         let feed = Feed::ALL.into_iter().find(|feed| key.bit == 1 << *feed as u8)?;
         (part_of(feed) == part).then_some(key)
+    }
+
+    /// Whether a request names the account's stream.
+    fn is_account(&self, request: &HttpRequest) -> bool {
+        let listen_key = request.parameter("listenKey").unwrap_or_default();
+        self.orders.format().is_stream(&listen_key)
     }
 
     fn depth(
@@ -96,11 +113,17 @@ impl Dialect for BinanceFutures {
             "/public/stream" | "/stream" => (PUBLIC, Some(&market_session::COMBINED)),
             "/market/ws" => (MARKET, None),
             "/public/ws" | "/ws" => (PUBLIC, None),
+            API => (API, None),
+            STREAM if self.is_account(request) => (STREAM, None),
             _ => return Err(Reply::not_found()),
         };
         let message = limits_message(limits.rules());
         if let Some(refusal) = rest::refused(limits.connect(now), &message, now) {
             return Err(refusal);
+        }
+        if matches!(part, API | STREAM) {
+            let hears_account = part == STREAM;
+            return Ok(Opening { door: Door::Api, part, hears_account, ..Opening::market() });
         }
         let listed = request.parameter("streams").unwrap_or_default();
         let wanted = listed.split('/').filter(|name| self.resolve_under(part, name).is_some());
@@ -139,14 +162,20 @@ impl Dialect for BinanceFutures {
                 };
                 self.depth(request, exchange, ahead, now)
             }
-            _ => Reply::not_found(),
+            _ => {
+                let answer = self.orders.rest(request, exchange, faults, now);
+                answer.unwrap_or_else(Reply::not_found)
+            }
         };
         let [used, ..] = limits.used(now);
         reply.headers.push(("X-MBX-USED-WEIGHT-1M", used.to_string()));
         reply
     }
 
-    fn message(&mut self, text: &str, _stage: Stage, talk: &mut Talk<'_>) {
+    fn message(&mut self, text: &str, stage: Stage, talk: &mut Talk<'_>) {
+        if talk.session.door == Door::Api || stage != Stage::Received {
+            return self.orders.message(text, stage, talk);
+        }
         let part = talk.session.part;
         market_session::take(text, talk, |name| self.resolve_under(part, name));
     }
@@ -171,6 +200,23 @@ impl Dialect for BinanceFutures {
         }
         let stream = self.streams.of(index, feed);
         Some(MarketFrame { kind: frame_kind(stream), stream, data: frames.0.bytes(), lost: 0 })
+    }
+
+    fn account_frame(
+        &mut self,
+        event: &Event,
+        exchange: &Exchange,
+        now: Moment,
+    ) -> Option<AccountFrame> {
+        self.orders.account_frame(event, exchange, now)
+    }
+
+    fn stream_terminated(&self, now: Moment) -> Option<String> {
+        Some(self.orders.format().end_stream(now))
+    }
+
+    fn absurd(&self, report: &str, field: usize) -> String {
+        absurd::report(report, field)
     }
 
     fn shutdown_notice(&self, session: &Session, now: Moment) -> Option<String> {
@@ -209,6 +255,11 @@ fn suffix(feed: Feed) -> &'static str {
 
 /// What a REST request weighs.
 fn weight(request: &HttpRequest) -> u32 {
+    match request.path.as_str() {
+        "/fapi/v1/openOrders" if request.parameter("symbol").is_none() => return 40,
+        "/fapi/v1/userTrades" | "/fapi/v3/balance" => return 5,
+        _ => {}
+    }
     if request.path != "/fapi/v1/depth" {
         return 1;
     }

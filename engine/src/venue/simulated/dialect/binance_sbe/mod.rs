@@ -27,6 +27,7 @@ pub static DIALECT: DialectKind = DialectKind {
     stream_path: "/stream",
     api_path: Some("/ws-api/v3?returnRateLimits=false"),
     fees_in: None,
+    trades_contracts: false,
     new: |options| Box::new(BinanceSbe::new(options)),
 };
 

@@ -1,16 +1,16 @@
 //! Binance spot: streams, REST and the WebSocket API.
 
-mod absurd;
+pub(super) mod absurd;
 mod api;
-mod decimal;
+pub(super) mod decimal;
 pub(super) mod frames;
 pub(super) mod market_session;
-mod order_request;
+pub(super) mod order_request;
 mod recorded;
 pub(super) mod refusal;
 mod reports;
 pub(super) mod rest;
-mod signature;
+pub(super) mod signature;
 mod stream;
 mod weights;
 
@@ -38,6 +38,7 @@ pub static DIALECT: DialectKind = DialectKind {
     stream_path: "/stream",
     api_path: Some("/ws-api/v3?returnRateLimits=false"),
     fees_in: None,
+    trades_contracts: false,
     new: |options| Box::new(BinanceSpot::new(options)),
 };
 

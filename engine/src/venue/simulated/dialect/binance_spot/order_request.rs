@@ -67,6 +67,7 @@ pub fn new_order(
     };
     let order = NewOrder {
         is_accepted_first: false,
+        reduces_only: false,
         market,
         side,
         order_type,

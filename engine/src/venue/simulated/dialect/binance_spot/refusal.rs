@@ -69,6 +69,7 @@ impl From<Refused> for Refusal {
             Refused::NoBalance => {
                 Self::bad(-2010, "Account has insufficient balance for requested action.")
             }
+            Refused::NotReducing => Self::bad(-2022, "ReduceOnly Order is rejected."),
             Refused::MarketClosed => Self::bad(-1013, "Market is closed."),
             Refused::UnknownOrder => Self::bad(-2011, "Unknown order sent."),
             Refused::NoSuchOrder => Self::bad(-2013, "Order does not exist."),

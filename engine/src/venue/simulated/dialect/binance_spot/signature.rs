@@ -33,11 +33,17 @@ impl Keys {
         if api_key != self.api_key {
             return Err(Refusal::key());
         }
-        let wrong = || Refusal::unauthorized(-1022, "Signature for this request is not valid.");
-        let signature = data_encoding::BASE64.decode(signature.as_bytes()).map_err(|_| wrong())?;
-        UnparsedPublicKey::new(&ED25519, &self.public_key)
-            .verify(signed_text(params).as_bytes(), &signature)
-            .map_err(|_| wrong())
+        match self.is_signed(&signed_text(params), signature) {
+            true => Ok(()),
+            false => Err(Refusal::unauthorized(-1022, "Signature for this request is not valid.")),
+        }
+    }
+
+    /// Whether this is the account's signature of a text, in base64.
+    pub fn is_signed(&self, text: &str, signature: &str) -> bool {
+        let key = UnparsedPublicKey::new(&ED25519, &self.public_key);
+        let signature = data_encoding::BASE64.decode(signature.as_bytes());
+        signature.is_ok_and(|signature| key.verify(text.as_bytes(), &signature).is_ok())
     }
 }
 

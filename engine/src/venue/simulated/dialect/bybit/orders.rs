@@ -310,7 +310,7 @@ impl OrderFormat for BybitOrders {
         Some(format!(r#"{{"id":"0","topic":"{topic}","creationTime":{ms},"data":[{entry}]}}"#))
     }
 
-    fn balances(&self, balances: &[BalanceNow], now: Moment) -> String {
+    fn balances(&self, balances: &[BalanceNow], _exchange: &Exchange, now: Moment) -> String {
         let coin = |balance: &BalanceNow| {
             json!({
                 "coin": &*balance.asset, "walletBalance": amount(balance.free + balance.locked),
@@ -446,6 +446,7 @@ fn new_order(
         client_order_id: Some(name),
         self_trade: Some(SelfTrade::ExpireMaker),
         is_accepted_first: true,
+        reduces_only: false,
     })
 }
 
@@ -484,6 +485,7 @@ fn refusal(why: Refused) -> (i32, &'static str) {
             Refusal::WouldTake
             | Refusal::WouldTrigger
             | Refusal::AmendNotSmaller
+            | Refusal::NotReducing
             | Refusal::AmendNotWorking => (10_001, "Request parameter error"),
         },
     }

@@ -301,7 +301,7 @@ impl OrderFormat for KrakenOrders {
         Some(frame("executions", "update", &data, report.execution_id))
     }
 
-    fn balances(&self, balances: &[BalanceNow], now: Moment) -> String {
+    fn balances(&self, balances: &[BalanceNow], _exchange: &Exchange, now: Moment) -> String {
         let line = |of: &BalanceNow| {
             let (asset, all, time) = (&of.asset, amount(of.free + of.locked), date(now.epoch_ms));
             format!(
@@ -386,6 +386,7 @@ fn new_order(
         // "Cancel newest" is the venue's own default.
         self_trade: Some(SelfTrade::ExpireTaker),
         is_accepted_first: true,
+        reduces_only: false,
     })
 }
 
@@ -434,6 +435,7 @@ fn text_of(why: Refused) -> &'static str {
             | Refusal::WouldTake
             | Refusal::WouldTrigger
             | Refusal::AmendNotSmaller
+            | Refusal::NotReducing
             | Refusal::AmendNotWorking => "EGeneral:Invalid arguments",
         },
     }

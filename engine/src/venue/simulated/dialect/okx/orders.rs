@@ -314,7 +314,7 @@ impl OrderFormat for OkxOrders {
         Some(format!(r#"{{"arg":{arg},"data":[{order}]}}"#))
     }
 
-    fn balances(&self, balances: &[BalanceNow], now: Moment) -> String {
+    fn balances(&self, balances: &[BalanceNow], _exchange: &Exchange, now: Moment) -> String {
         account("event_update", balances, now)
     }
 
@@ -395,6 +395,7 @@ fn new_order(
         client_order_id: Some(name),
         self_trade: Some(SelfTrade::ExpireMaker),
         is_accepted_first: true,
+        reduces_only: false,
     })
 }
 
@@ -435,6 +436,7 @@ fn refusal(why: Refused, is_amendment: bool) -> (i32, &'static str) {
             Refusal::WouldTake
             | Refusal::WouldTrigger
             | Refusal::AmendNotSmaller
+            | Refusal::NotReducing
             | Refusal::AmendNotWorking => (51_000, "Parameter error"),
         },
     }
