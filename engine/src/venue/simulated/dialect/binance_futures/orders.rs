@@ -28,6 +28,8 @@ use crate::venue::simulated::server::{HttpRequest, Reply};
 /// Where orders are entered, and where the account is heard.
 pub const API: &str = "/ws-fapi/v1";
 pub const STREAM: &str = "/private/ws";
+/// How the names of the account's streams begin: no word that is masked elsewhere with them.
+const LISTEN_KEY: &str = "xq7Zk9vBpqia91ma19a5s61cv6a81va65sdf19v8a65a";
 /// Fills of one list.
 const FILLS_MAX: usize = 1_000;
 
@@ -53,7 +55,7 @@ impl FuturesOrders {
     }
 
     fn listen_key(&self) -> String {
-        format!("simulated-stream-{}", self.streams.get())
+        format!("{LISTEN_KEY}{}", self.streams.get())
     }
 
     /// Whether the account is heard under this name.
