@@ -2,7 +2,9 @@
 //! governor's decision, and the text and frame of the request.
 
 use pitlane_engine::consumer::{Closure, Context, NewOrder};
-use pitlane_engine::event::{Event, EventKind, InstrumentId, Interest, Price, Qty, Side, VenueId};
+use pitlane_engine::event::{
+    Event, EventKind, InstrumentId, Interest, Price, Qty, Side, VenueId, VenueRef,
+};
 use pitlane_engine::order::{OrderAction, OrderCommand, OrderType, TimeInForce};
 use pitlane_engine::risk::RiskLimits;
 use pitlane_engine::runtime::{Agent, Clock};
@@ -163,6 +165,7 @@ impl Writing {
             native: "BTCUSDT",
             scales: Scales { price: 2, qty: 5 },
             name: b"p0123456789abcdef-0-1",
+            venue_order_id: VenueRef::NONE,
             time_ms: 1_767_225_600_000,
         };
         outbound.reset();

@@ -77,6 +77,7 @@ pub(super) fn order_reader<D: OrderDecoder>(
     Box::new(move |frame| {
         let what = match decoder.decode(frame).map_err(|unread| unread.error)? {
             OrderMessage::Report { .. } => "exec report",
+            OrderMessage::State { .. } => "state of an order",
             // The letter is about one of them.
             OrderMessage::Balances { unreadable: Some(error), .. } => return Err(error),
             OrderMessage::Balances { .. } => "balances",

@@ -11,7 +11,7 @@ use super::binance::{BinanceOrders, SpotMarket};
 use super::binance_futures::{FuturesMarket, FuturesOrders};
 use super::binance_sbe::SbeMarket;
 use super::bybit::{BybitMarket, BybitOrders};
-use super::coinbase::CoinbaseMarket;
+use super::coinbase::{CoinbaseMarket, CoinbaseOrders};
 use super::kraken::{KrakenMarket, KrakenOrders};
 use super::letter_reader::{ReadFrame, market_reader, order_reader};
 use super::market::{
@@ -139,7 +139,9 @@ static KINDS: &[VenueKind] = &[
     of::<BybitMarket>("bybit", &bybit::Recorded)
         .with_dialect(&bybit::DIALECT)
         .with_orders::<BybitOrders>(),
-    of::<CoinbaseMarket>("coinbase", &coinbase::Recorded).with_dialect(&coinbase::DIALECT),
+    of::<CoinbaseMarket>("coinbase", &coinbase::Recorded)
+        .with_dialect(&coinbase::DIALECT)
+        .with_orders::<CoinbaseOrders>(),
     of::<KrakenMarket>("kraken", &kraken::Recorded)
         .with_dialect(&kraken::DIALECT)
         .with_orders::<KrakenOrders>(),
@@ -410,9 +412,11 @@ mod tests {
         let triggers = joined(triggers.map(TriggerBy::name).collect());
         let (name, amends) = (kind.name, can.amends.name());
         let (reduces, batch) = (yes(can.reduces_only), can.cancels_per_request);
-        let dead_man = can.dead_man.map_or("no: `pitlane guard`".to_owned(), |timer| {
-            format!("{} to {} ms", timer.min_ms, timer.max_ms)
-        });
+        let can_guard = kind.orders.is_some_and(|of| of.guards_over_rest || !of.needs_rest);
+        let none = if can_guard { "no: `pitlane guard`" } else { "no" };
+        let dead_man = can
+            .dead_man
+            .map_or(none.to_owned(), |timer| format!("{} to {} ms", timer.min_ms, timer.max_ms));
         format!(
             "| `{name}` | {types} | {times} | {triggers} | {amends} | {reduces} | {batch} | \
              {dead_man} |"

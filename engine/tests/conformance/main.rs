@@ -49,3 +49,5 @@ orders!(okx_orders, crate::subject::Okx);
 orders!(bybit_orders, crate::subject::Bybit);
 orders!(kraken_orders, crate::subject::Kraken);
 dead_man!(kraken_dead_man, crate::subject::Kraken);
+orders!(coinbase_orders, crate::subject::Coinbase);
+accounts!(coinbase_accounts, crate::subject::Coinbase);

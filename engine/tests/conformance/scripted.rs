@@ -6,7 +6,7 @@ use pitlane_engine::event::{ExecType, OrderStatus};
 
 use crate::harness::wall_ms;
 use crate::raw::{Peer, text};
-use crate::subject::{BinanceFutures, BinanceSpot, Bybit, Kraken, Okx, Orders};
+use crate::subject::{BinanceFutures, BinanceSpot, Bybit, Coinbase, Kraken, Okx, Orders};
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,9 @@ pub enum Asks {
 
 /// What a venue hears and says of orders. Each is to buy 0.01 BTC at 30000 and has number 77.
 pub trait Scripted {
+    /// The status of a refusal over REST.
+    const REFUSED: &'static str = "200 OK";
+
     /// Takes the requests with which a session begins, and grants them.
     fn log_on(peer: &mut Peer) -> io::Result<()>;
 
@@ -407,4 +410,87 @@ impl Scripted for Kraken {
         };
         format!(r#"{{"channel":"executions","type":"update","data":[{told}]}}"#)
     }
+}
+
+impl Scripted for Coinbase {
+    const REFUSED: &'static str = "400 Bad Request";
+
+    fn log_on(peer: &mut Peer) -> io::Result<()> {
+        peer.shake_hands()?;
+        for channel in ["user", "heartbeats"] {
+            let request = json_of(&peer.read_text()?);
+            assert_eq!(request["channel"], channel);
+            assert!(request["jwt"].as_str().is_some_and(|token| token.split('.').count() == 3));
+            let granted = format!(r#"{{"subscriptions":{{"{channel}":["all"]}}}}"#);
+            peer.send(&text(&coinbase_frame("subscriptions", &granted)))?;
+        }
+        Ok(())
+    }
+
+    fn asks(request: &str) -> Asks {
+        if request.starts_with("POST /api/v3/brokerage/orders HTTP") {
+            Asks::ToPlace
+        } else if request.starts_with("GET /api/v3/brokerage/orders/historical/") {
+            Asks::HowItStands
+        } else {
+            Asks::SomethingElse
+        }
+    }
+
+    fn acknowledged(request: &str) -> String {
+        let (_, body) = request.split_once("HTTP/1.1").expect("it came over REST");
+        let (name, order) = (&json_of(body)["client_order_id"], Coinbase::ORDER);
+        let done = format!(r#"{{"order_id":"{order}","client_order_id":{name}}}"#);
+        format!(r#"{{"success":true,"success_response":{done}}}"#)
+    }
+
+    fn refused(_request: &str, code: i32) -> String {
+        assert_eq!(code, Coinbase::CODES.delisted);
+        r#"{"error":"INVALID_PRODUCT_ID","message":"A test."}"#.to_owned()
+    }
+
+    fn stands(request: &str, name: &str, status: OrderStatus, filled: &str) -> String {
+        let (order, status) = (Coinbase::ORDER, coinbase_status(status));
+        let terms = r#"{"limit_limit_gtc":{"base_size":"0.01","limit_price":"30000"}}"#;
+        let told = format!(
+            r#"{{"order_id":"{order}","client_order_id":"{name}","product_id":"BTCUSDT","side":"BUY","status":"{status}","order_configuration":{terms},"filled_size":"{filled}","average_filled_price":"0","filled_value":"0"}}"#
+        );
+        match request.contains("/batch?") {
+            true => format!(r#"{{"orders":[{told}],"has_next":false,"cursor":""}}"#),
+            false => format!(r#"{{"order":{told}}}"#),
+        }
+    }
+
+    fn report(
+        name: &str,
+        _id: u64,
+        _exec: ExecType,
+        status: OrderStatus,
+        (_, filled): (&str, &str),
+    ) -> String {
+        let units = |text: &str| -> i64 { text.replace('.', "").parse().expect("a quantity") };
+        let left = match status {
+            OrderStatus::New | OrderStatus::PartiallyFilled => units("0.01000") - units(filled),
+            _ => 0,
+        };
+        let (order, status) = (Coinbase::ORDER, coinbase_status(status));
+        let told = format!(
+            r#"{{"order_id":"{order}","client_order_id":"{name}","product_id":"BTCUSDT","order_side":"BUY","status":"{status}","cumulative_quantity":"{filled}","leaves_quantity":"0.{left:05}","avg_price":"30000"}}"#
+        );
+        coinbase_frame("user", &format!(r#"{{"type":"update","orders":[{told}]}}"#))
+    }
+}
+
+fn coinbase_status(status: OrderStatus) -> &'static str {
+    match status {
+        OrderStatus::Filled => "FILLED",
+        OrderStatus::Canceled => "CANCELLED",
+        _ => "OPEN",
+    }
+}
+
+/// None of these follows another by its number, so none is missing.
+fn coinbase_frame(channel: &str, event: &str) -> String {
+    let time = jiff::Timestamp::from_millisecond(wall_ms()).expect("a time");
+    format!(r#"{{"channel":"{channel}","timestamp":"{time}","sequence_num":0,"events":[{event}]}}"#)
 }

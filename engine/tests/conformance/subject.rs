@@ -1,9 +1,11 @@
 //! What the suite needs of a venue: its protocol, its kind, and a few of its texts.
 
+use pitlane_engine::event::VenueRef;
 use pitlane_engine::venue::binance::{BinanceOrders, Credentials, MarketDecoder, SpotMarket};
 use pitlane_engine::venue::binance_futures::{FuturesMarket, FuturesOrders};
 use pitlane_engine::venue::binance_sbe::{SbeMarket, SbeWriter};
 use pitlane_engine::venue::bybit::{BybitMarket, BybitOrders};
+use pitlane_engine::venue::coinbase::{CoinbaseKey, CoinbaseMarket, CoinbaseOrders};
 use pitlane_engine::venue::kraken::{KrakenMarket, KrakenOrders, KrakenSecret};
 use pitlane_engine::venue::okx::{OkxMarket, OkxOrders};
 use pitlane_engine::venue::protocol::{
@@ -82,6 +84,8 @@ pub trait Orders: Market + Scripted {
     const ORDER: &'static str = "77";
     /// Its reports have names of their own, beside those of fills.
     const NAMES_REPORTS: bool = true;
+    /// Its stream tells each fill, and not just how an order stands.
+    const TELLS_FILLS: bool = true;
 
     /// The one account's key, the same each time.
     fn key() -> <Self::Entry as OrderProtocol>::Signer;
@@ -98,6 +102,11 @@ pub trait Orders: Market + Scripted {
             }
             NameForm::Uuid => format!("{run:08x}-0000-4700-8000-{id:012x}"),
         }
+    }
+
+    /// What the venue calls a trade of this number.
+    fn trade(number: u64) -> VenueRef {
+        VenueRef::number(number)
     }
 
     /// The same in the run of most tests.
@@ -371,6 +380,54 @@ impl Market for Kraken {
 
     fn diff(_first: u64, _last: u64, _time_ms: u64) -> String {
         unreachable!("its books have checksums: they are put to the test with recordings")
+    }
+
+    fn snapshot(_last_update: u64) -> String {
+        unreachable!("books are told in the stream")
+    }
+}
+
+/// Coinbase Advanced.
+pub struct Coinbase;
+
+impl Orders for Coinbase {
+    type Entry = CoinbaseOrders;
+    /// Places in the engine's list of the venue's words.
+    const CODES: Codes = Codes {
+        would_take: Some(14),
+        too_many: 3,
+        wrong_signature: 4,
+        no_such_order: 1,
+        delisted: 16,
+    };
+    const ORDER: &'static str = "0000004d-5000-4000-8000-00000000004d";
+    const NAMES_REPORTS: bool = false;
+    const TELLS_FILLS: bool = false;
+
+    fn key() -> CoinbaseKey {
+        CoinbaseKey::drawn(Self::API_KEY, &mut SplitMix64::new(1)).expect("a key")
+    }
+
+    fn other_key() -> CoinbaseKey {
+        CoinbaseKey::drawn(Self::API_KEY, &mut SplitMix64::new(2)).expect("a key")
+    }
+
+    fn trade(number: u64) -> VenueRef {
+        let uuid = format!("00000000-5000-4000-8000-{number:012x}");
+        VenueRef::uuid(uuid.as_bytes()).expect("a UUID")
+    }
+}
+
+impl Market for Coinbase {
+    type Protocol = CoinbaseMarket;
+    const KIND: &'static str = "coinbase";
+
+    fn quote_at(_update: u64, _bid: &str, _ask: &str) -> String {
+        unreachable!("its market data is put to the test with recordings")
+    }
+
+    fn diff(_first: u64, _last: u64, _time_ms: u64) -> String {
+        unreachable!("its market data is put to the test with recordings")
     }
 
     fn snapshot(_last_update: u64) -> String {

@@ -245,7 +245,14 @@ mod tests {
 
     fn request(id: u64) -> OrderRequest<'static> {
         let scales = Scales { price: 2, qty: 5 };
-        OrderRequest { id, native: "BTCUSDT", scales, name: b"p1-3-41", time_ms: 1_000 }
+        OrderRequest {
+            id,
+            native: "BTCUSDT",
+            scales,
+            name: b"p1-3-41",
+            venue_order_id: VenueRef::NONE,
+            time_ms: 1_000,
+        }
     }
 
     fn json_of(text: &[u8]) -> Value {

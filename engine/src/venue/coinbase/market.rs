@@ -31,10 +31,10 @@ pub struct CoinbaseMarket {
 /// The venue's channels, in the order of their routes.
 const CHANNELS: [&str; 4] = ["level2", "ticker", "market_trades", "candles"];
 
-/// "WebSocket Rate Limits": eight connections a second from an address. REST is asked for the time
-/// alone: once a second never reaches its limit.
+/// "WebSocket Rate Limits": eight connections a second from an address. "REST API Rate Limits":
+/// thirty private requests a second of an account; the time, which is public, is counted with them.
 const COUNTED: &[Limit] = &[
-    Limit { counts: Counted::Weight, amount: 60, window_ns: 60_000_000_000 },
+    Limit { counts: Counted::Weight, amount: 30, window_ns: 1_000_000_000 },
     Limit { counts: Counted::Connects, amount: 8, window_ns: 1_000_000_000 },
 ];
 

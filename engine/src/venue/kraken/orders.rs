@@ -284,7 +284,14 @@ mod tests {
 
     fn request(id: u64) -> OrderRequest<'static> {
         let scales = Scales { price: 1, qty: 8 };
-        OrderRequest { id, native: "BTC/USD", scales, name: NAME, time_ms: 1_700_000_000_123 }
+        OrderRequest {
+            id,
+            native: "BTC/USD",
+            scales,
+            name: NAME,
+            venue_order_id: VenueRef::NONE,
+            time_ms: 1_700_000_000_123,
+        }
     }
 
     fn order() -> OrderCommand {

@@ -366,7 +366,14 @@ mod tests {
 
     fn request(id: u64) -> OrderRequest<'static> {
         let scales = Scales { price: 2, qty: 5 };
-        OrderRequest { id, native: "BTC-USDT", scales, name: b"p1x3x41", time_ms: 1_000 }
+        OrderRequest {
+            id,
+            native: "BTC-USDT",
+            scales,
+            name: b"p1x3x41",
+            venue_order_id: VenueRef::NONE,
+            time_ms: 1_000,
+        }
     }
 
     fn json_of(text: &[u8]) -> Value {
@@ -488,7 +495,14 @@ mod tests {
     fn several_cancels_are_one_request() {
         let (mut protocol, mut out) = (protocol(), Vec::new());
         let scales = Scales { price: 2, qty: 5 };
-        let request = |id, name| OrderRequest { id, native: "BTC-USDT", scales, name, time_ms: 1 };
+        let request = |id, name| OrderRequest {
+            id,
+            native: "BTC-USDT",
+            scales,
+            name,
+            venue_order_id: VenueRef::NONE,
+            time_ms: 1,
+        };
         let requests = [request(7, b"p1x0x1".as_slice()), request(8, b"p1x0x2")];
         assert!(protocol.cancel_several(&requests, &mut out));
         let args = json!([

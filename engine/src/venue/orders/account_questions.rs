@@ -11,9 +11,7 @@ use crate::event::{Balance, InstrumentId, Side};
 use crate::order::recovery::RecordedOrder;
 use crate::runtime::Phase;
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::{
-    AssetBalance, ListedOrder, OrderProtocol, OrderRequest, ReplyBody, Way,
-};
+use crate::venue::protocol::{AssetBalance, ListedOrder, OrderProtocol, OrderRequest, ReplyBody};
 use crate::venue::{EventOutlet, LetterReason, Scales};
 
 /// A request that the venue's limits hold back for so long is given up, ns.
@@ -58,9 +56,13 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         self.orders.account.held_back_ns = 0;
         let Some(id) = self.orders.requests.add(asked, now_ns) else { return 0 };
         let is_written = self.write_for_account(asked, id);
-        let is_question = matches!(asked, Asked::OpenOrders | Asked::Balances);
-        let way = if P::ASKS_OVER_REST && is_question { Way::Rest } else { Way::Session };
-        if is_written && self.send_by(way, id) {
+        let is_sent = is_written
+            && match asked {
+                Asked::CancelListed(_) => self.send_order(id).is_ok(),
+                _ if P::ASKS_OVER_REST => self.ask_over_rest(id),
+                _ => self.session.send(&self.text).is_ok(),
+            };
+        if is_sent {
             if let Some(step) = self.orders.account.step(asked) {
                 step.sent();
             }
@@ -85,7 +87,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 let Some((order, _)) = listed else { return false };
                 let (native, name) = (order.native.as_str(), order.name.as_slice());
                 let scales = Scales { price: 0, qty: 0 };
-                protocol.cancel(&OrderRequest { id, native, scales, name, time_ms }, text);
+                let venue_order_id = order.venue_order_id;
+                let request = OrderRequest { id, native, scales, name, venue_order_id, time_ms };
+                protocol.cancel(&request, text);
                 true
             }
             _ => false,

@@ -37,7 +37,7 @@ use super::reading::{stream_session, take_frames};
 use super::reconcile::Reconciler;
 use super::replacing::Replacements;
 use super::requests_in_flight::{Asked, RequestsInFlight};
-use super::rest_line::RestLine;
+use super::rest_line::{RestLine, RestLines};
 use super::stage::{POLL_NS, Presence, QUERIES_MAX, Stage};
 use super::start_recovery::StartRecovery;
 use super::table::OrderTable;
@@ -142,8 +142,8 @@ pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
     pub(super) rollover: OrderRollover,
     /// The connection of the account's stream, where it is another one.
     pub(super) stream: Option<Session>,
-    /// Where the venue is asked over REST.
-    pub(super) rest: Option<RestLine>,
+    /// Where the venue is asked, and takes orders, over REST.
+    pub(super) rest: RestLines,
     pub(super) protocol: P,
     pub(super) commands: Consumer<OrderCommand>,
     pub(super) ready: Arc<AtomicBool>,
@@ -196,7 +196,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             session,
             rollover,
             stream: stream_session::<P>(&options.session, options.market, &wiring.clock),
-            rest: RestLine::of(options.rest, gate.governor()),
+            rest: RestLines::new::<P>(options.rest, gate.governor()),
             commands: wiring.commands,
             ready: wiring.ready,
             stop: wiring.stop,
@@ -429,7 +429,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
     fn on_start(&mut self, registry: &Registry) {
         self.session.register(registry);
         self.rollover.register(registry);
-        self.rest.iter_mut().for_each(|rest| rest.register(registry));
+        self.rest.iter_mut().for_each(|lines| lines.register(registry));
         self.stream.iter_mut().for_each(|stream| stream.register(registry));
     }
 
@@ -450,7 +450,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         let mut work = self.step();
         // Before the socket is read: an order that waits would pay for that system call.
         work += self.take_commands();
-        if self.rest.as_ref().is_some_and(RestLine::is_busy) {
+        if self.rest.iter().any(RestLine::is_busy) {
             work += self.step_rest();
         }
         if self.session.is_open() {
@@ -518,7 +518,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         let logon_ns = if self.waits_to_log_on() { self.now_ns() + POLL_NS } else { u64::MAX };
         let stream_ns = self.stream_poll_ns();
         let own_ns = poll_ns.min(ask_ns).min(held_ns).min(cancel_ns).min(leave_ns).min(logon_ns);
-        let rest_ns = self.rest.as_ref().map_or(u64::MAX, RestLine::deadline_ns);
+        let rest_ns = self.rest.iter().map(RestLine::deadline_ns).min().unwrap_or(u64::MAX);
         let is_up = matches!(self.stage, Stage::Asking | Stage::Ready);
         let dead_man_ns = if is_up { self.orders.dead_man.next_timer_ns() } else { u64::MAX };
         let own_ns = own_ns.min(self.replacements.next_timer_ns()).min(dead_man_ns);

@@ -64,7 +64,7 @@ impl KnownOrder {
     }
 
     /// Leaves out a sum that can't be that of this order's fills; what is wrong with it.
-    fn leave_out_odd_sum(&self, answer: &mut VenueAnswer) -> Option<&'static str> {
+    pub(super) fn leave_out_odd_sum(&self, answer: &mut VenueAnswer) -> Option<&'static str> {
         let why = self.check_answered_sum(answer).err()?;
         answer.quote_total = None;
         Some(why)
@@ -115,7 +115,7 @@ impl KnownOrder {
             || reports != self.reports && answer.filled_qty <= self.fills.qty()
     }
 
-    fn take_answer(
+    pub(super) fn take_answer(
         &mut self,
         answer: &VenueAnswer,
         input: OrderInput,

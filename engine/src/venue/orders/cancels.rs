@@ -79,7 +79,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let asked = Asked::CancelSymbol(command.owner(), instrument);
         let id = self.orders.requests.add(asked, now_ns).ok_or(RejectReason::SlowDown)?;
         let is_written = self.protocol.cancel_all(native, id, time_ms, &mut self.text);
-        if !is_written || self.session.send(&self.text).is_err() {
+        if !is_written || self.send_order(id).is_err() {
             self.orders.requests.take(id);
             return Err(RejectReason::NotConnected);
         }

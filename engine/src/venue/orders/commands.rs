@@ -6,10 +6,11 @@ use super::agent::OrderAgent;
 use super::names::OrderName;
 use super::order::{CancelWish, KnownOrder};
 use super::requests_in_flight::Asked;
+use super::rest_line::RestLine;
 use super::stage::{BATCH, CANCELS_MAX, POLL_NS, Presence, Stage};
 use super::states::OrderInput;
 use super::told::Told;
-use crate::event::{ExecType, InstrumentId, Price, Qty, RejectReason};
+use crate::event::{ExecType, InstrumentId, Price, Qty, RejectReason, VenueRef};
 use crate::order::{OrderAction, OrderCommand, OrderKey, refused, rejection};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
@@ -212,7 +213,11 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if self.orders.venue_clock.is_in_doubt(now_ns) {
             return false;
         }
-        if !self.orders.table.get(key).is_some_and(|order| order.may_cancel(now_ns)) {
+        let may_cancel = |order: &KnownOrder| {
+            let is_named = !P::CANCELS_BY_VENUE_NAME || !order.venue_order_id.is_none();
+            is_named && order.may_cancel(now_ns)
+        };
+        if !self.orders.table.get(key).is_some_and(may_cancel) {
             return false;
         }
         let is_logged_on = matches!(self.stage, Stage::Asking | Stage::Ready);
@@ -266,27 +271,29 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[cold]
     fn cancel_several(&mut self, keys: &[OrderKey]) {
         let (time_ms, now_ns) = (self.time_ms(), self.orders.now_ns);
-        let mut names = ArrayVec::<(u64, InstrumentId, OrderName), CANCELS_MAX>::new();
+        let mut names = ArrayVec::<(u64, InstrumentId, OrderName, VenueRef), CANCELS_MAX>::new();
         for key in keys {
             let Some(order) = self.orders.table.get(*key) else { continue };
-            let instrument = order.command.instrument_id();
+            let (instrument, venue_order_id) =
+                (order.command.instrument_id(), order.venue_order_id);
             let Some(id) = self.orders.requests.add(Asked::Cancel(*key), now_ns) else { continue };
-            names.push((id, instrument, self.orders.names.name(*key)));
+            names.push((id, instrument, self.orders.names.name(*key), venue_order_id));
         }
         let follow = names.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1);
-        let Self { symbols, protocol, text, session, .. } = self;
+        let Self { symbols, protocol, text, .. } = self;
         let mut requests = ArrayVec::<OrderRequest<'_>, CANCELS_MAX>::new();
-        for (id, instrument, name) in &names {
+        for (id, instrument, name, venue_order_id) in &names {
             let of = symbols.native(*instrument).zip(symbols.symbol(*instrument));
             let Some((native, symbol)) = of else { continue };
             let scales = symbol.scales;
-            requests.push(OrderRequest { id: *id, native, scales, name, time_ms });
+            let (id, venue_order_id) = (*id, *venue_order_id);
+            requests.push(OrderRequest { id, native, scales, name, venue_order_id, time_ms });
         }
-        let is_sent = follow
-            && requests.len() == keys.len()
-            && protocol.cancel_several(&requests, text)
-            && session.send(text).is_ok();
+        let is_written =
+            follow && requests.len() == keys.len() && protocol.cancel_several(&requests, text);
         drop(requests);
+        let first = names.first().map_or(0, |(id, ..)| *id);
+        let is_sent = is_written && self.send_order(first).is_ok();
         if is_sent {
             if let (Some((first, ..)), Some((last, ..))) = (names.first(), names.last()) {
                 self.orders.requests.went_together((*first, *last));
@@ -343,7 +350,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         write: impl FnOnce(&mut P, &OrderRequest<'_>, &mut Vec<u8>) -> Result<(), RejectReason>,
     ) -> Result<(), RejectReason> {
         let time_ms = self.time_ms();
-        let Self { orders, symbols, protocol, text, session, rest, .. } = self;
+        let Self { orders, symbols, protocol, text, .. } = self;
         let order = orders.table.get(key).ok_or(RejectReason::UnknownOrder)?;
         let instrument = order.command.instrument_id();
         let unknown = RejectReason::UnknownInstrument;
@@ -351,25 +358,40 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let native = symbols.native(instrument).ok_or(unknown)?;
         let name = orders.names.name(key);
         let id = orders.requests.add(asked, orders.now_ns).ok_or(RejectReason::SlowDown)?;
-        let request = OrderRequest { id, native, scales: symbol.scales, name: &name, time_ms };
+        let (scales, venue_order_id) = (symbol.scales, order.venue_order_id);
+        let request = OrderRequest { id, native, scales, name: &name, venue_order_id, time_ms };
         let mut sent = write(protocol, &request, text);
-        let goes_over_rest = P::ASKS_OVER_REST && asked.is_question();
-        if sent.is_ok() && goes_over_rest {
-            let is_taken = rest.as_mut().is_some_and(|rest| rest.send(id, text));
-            sent = if is_taken { Ok(()) } else { Err(RejectReason::SlowDown) };
-        } else if sent.is_ok() && session.send(text).is_err() {
-            sent = Err(RejectReason::NotConnected);
+        if sent.is_ok() {
+            sent = match P::ASKS_OVER_REST && asked.is_question() {
+                true if self.ask_over_rest(id) => Ok(()),
+                true => Err(RejectReason::SlowDown),
+                false => self.send_order(id),
+            };
         }
         if sent.is_err() {
-            orders.requests.take(id);
+            self.orders.requests.take(id);
         }
         sent
+    }
+
+    /// Sends the order, the cancel or the amendment that was written.
+    #[inline]
+    pub(super) fn send_order(&mut self, id: u64) -> Result<(), RejectReason> {
+        let Self { session, rest, text, orders, .. } = self;
+        if P::ORDERS_OVER_REST {
+            // Without the account's stream nobody would hear of it.
+            let lines = rest.orders.as_mut().filter(|_| session.is_open());
+            let lines = lines.ok_or(RejectReason::NotConnected)?;
+            let is_taken = lines.send(id, text, orders.now_ns);
+            return if is_taken { Ok(()) } else { Err(RejectReason::SlowDown) };
+        }
+        session.send(text).map_err(|_| RejectReason::NotConnected)
     }
 
     /// Writes what was queued, and takes the time once the system has it.
     #[inline]
     pub(super) fn write(&mut self) {
-        if !self.session.flush() {
+        if !self.session.flush() || self.rest.orders.as_ref().is_some_and(RestLine::is_sending) {
             return; // the rest goes with a later step, and is timed then
         }
         let written_ns = self.orders.clock.now_ns();

@@ -482,6 +482,8 @@ impl KnownOrder {
             NextQuery::Keep => return,
             NextQuery::Now => now_ns,
             NextQuery::Soon => now_ns + SOON_NS,
+            // The session still waits for an answer, whatever the stream has told meanwhile.
+            NextQuery::Rest if self.holds_session => now_ns,
             NextQuery::Rest => now_ns + if self.can_rest() { REST_NS } else { SOON_NS },
             NextQuery::Never => u64::MAX,
             NextQuery::BackOff => {

@@ -24,8 +24,13 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             self.look_for_cancels();
             self.cancel_wanted(self.cancels_all());
         }
+        let now_ns = self.orders.now_ns;
+        let is_sending = match &mut self.rest.orders {
+            Some(lines) => lines.send_on(now_ns),
+            None => !self.session.flush(),
+        };
         // Nothing to wait for: the answers stay unread.
-        if phase == Phase::Draining && (self.session.flush() || self.stage != Stage::Ready) {
+        if phase == Phase::Draining && (!is_sending || self.stage != Stage::Ready) {
             self.close();
         }
         work

@@ -4,6 +4,7 @@ use super::agent::OrderAgent;
 use super::listing::Known;
 use super::order::KnownOrder;
 use super::requests_in_flight::{Answered, Asked};
+use super::rest_line::RestAnswer;
 use super::stage::{EVENTS_PER_FRAME_MAX, POLL_NS, QUERIES_MAX};
 use crate::event::RejectReason;
 use crate::order::OrderKey;
@@ -142,19 +143,19 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// where too many wait.
     #[cold]
     pub(super) fn ask_over_rest(&mut self, id: u64) -> bool {
-        let Self { rest, text, .. } = self;
-        rest.as_mut().is_some_and(|rest| rest.send(id, text))
+        let Self { rest, text, orders, .. } = self;
+        rest.questions.as_mut().is_some_and(|line| line.send(id, text, orders.now_ns))
     }
 
-    /// Goes on with what was asked over REST.
+    /// Goes on with what was sent and asked over REST.
     #[cold]
     pub(super) fn step_rest(&mut self) -> usize {
         let Self { rest, protocol, orders, .. } = self;
         if !orders.flush_backlog() || orders.room() < EVENTS_PER_FRAME_MAX {
             return 0;
         }
-        let answered = rest.as_mut().and_then(|rest| rest.step(orders.now_ns));
-        let Some((id, outcome)) = answered else { return 0 };
+        let Some(answered) = rest.step(orders.now_ns) else { return 0 };
+        let RestAnswer { id, outcome, was_sent } = answered;
         orders.read_ns = orders.now_ns;
         match outcome {
             Ok(reply) => {
@@ -165,10 +166,18 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             }
             Err(error) => {
                 if orders.lines.take(orders.now_ns) {
-                    log::warn!("[{}] a question over REST failed: {error}", orders.venue);
+                    log::warn!("[{}] over REST: {error}", orders.venue);
                 }
-                if let Some(Answered::First(asked)) = orders.requests.take(id) {
-                    orders.on_overdue(asked);
+                match orders.requests.take(id) {
+                    // Nothing of it left us.
+                    Some(Answered::First(Asked::Submit(key))) if !was_sent => {
+                        let reason = RejectReason::NotConnected;
+                        orders.change(key, |order, now, told| {
+                            order.on_refused(reason, 0, now, told);
+                        });
+                    }
+                    Some(Answered::First(asked)) => orders.on_overdue(asked),
+                    _ => {}
                 }
             }
         }

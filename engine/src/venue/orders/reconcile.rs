@@ -19,7 +19,7 @@ use super::requests_in_flight::{Asked, RequestsInFlight};
 use super::states::OrderInput;
 use super::table::OrderTable;
 use super::thinning::Thinning;
-use super::told::{Applied, Told, VenueReport};
+use super::told::{Applied, Told, VenueAnswer, VenueReport};
 use crate::event::{
     Balance, Certainty, Event, EventPayload, ExecReport, ExecType, ExpiryReason, InstrumentId,
     RejectReason, VenueId, VenueRef, asset_code,
@@ -142,6 +142,11 @@ impl<O: EventOutlet> Reconciler<O> {
                     self.on_lost_fee(name, error, raw);
                 }
             }
+            OrderMessage::State { name, state, venue_time_ns } => {
+                self.stats.decoded();
+                self.account_stream.heard(self.now_ns);
+                self.on_state(name, &state, venue_time_ns, raw);
+            }
             OrderMessage::Balances { venue_time_ns, entries, unreadable } => {
                 self.stats.decoded();
                 self.account_stream.heard(self.now_ns);
@@ -233,21 +238,13 @@ impl<O: EventOutlet> Reconciler<O> {
 
     #[inline]
     fn on_report(&mut self, name: &[u8], report: &VenueReport, time_ns: i64, raw: &[u8]) {
-        let Some(key) = self.names.parse(name) else {
-            return self.on_strange_name(report, raw);
-        };
+        let its = (report.venue_order_id, report.instrument);
+        let Some(key) = self.key_of(name, its, time_ns, raw) else { return };
         if report.expiry == ExpiryReason::Unlisted {
             self.stats.unknown();
             self.letter(LetterReason::Unknown, "expiry reason not known", raw);
         }
-        self.account_stream.silent_finds = 0;
         let (mut told, now_ns) = (Told::new(), self.now_ns);
-        self.table.recall(key);
-        if self.table.get(key).is_some() && !is_of_now(time_ns, self.venue_clock.at_ms(now_ns)) {
-            self.letter(LetterReason::Order, FOREIGN_TIME, raw);
-            self.alarm(key, FOREIGN_TIME);
-            return self.apply(key, OrderInput::Contradiction);
-        }
         let mut report = *report;
         if !self.fee_bounds.allow_report(&report) {
             self.letter(LetterReason::Order, ABSURD_FEE, raw);
@@ -256,6 +253,55 @@ impl<O: EventOutlet> Reconciler<O> {
         }
         let applied = self.table.change(key, |order| order.on_report(&report, now_ns, &mut told));
         self.tell(key, time_ns, &told);
+        self.on_heard(key, (name, report.venue_order_id), applied, raw);
+    }
+
+    /// The venue's stream tells how an order stands.
+    #[inline]
+    fn on_state(&mut self, name: &[u8], state: &VenueAnswer, time_ns: i64, raw: &[u8]) {
+        let its = (state.venue_order_id, state.instrument);
+        let Some(key) = self.key_of(name, its, time_ns, raw) else { return };
+        let (mut told, now_ns) = (Told::new(), self.now_ns);
+        let applied = self.table.change(key, |order| order.on_state(state, now_ns, &mut told));
+        self.tell(key, time_ns, &told);
+        self.on_heard(key, (name, state.venue_order_id), applied, raw);
+    }
+
+    /// The order of ours that the stream speaks of, by its name, the venue's name and what it is
+    /// in; `None` where it is none, or what is said is of another day.
+    #[inline]
+    fn key_of(
+        &mut self,
+        name: &[u8],
+        its: (VenueRef, InstrumentId),
+        time_ns: i64,
+        raw: &[u8],
+    ) -> Option<OrderKey> {
+        let Some(key) = self.names.parse(name) else {
+            self.on_strange_name(its, raw);
+            return None;
+        };
+        self.account_stream.silent_finds = 0;
+        self.table.recall(key);
+        let now_ms = self.venue_clock.at_ms(self.now_ns);
+        if self.table.get(key).is_some() && !is_of_now(time_ns, now_ms) {
+            self.letter(LetterReason::Order, FOREIGN_TIME, raw);
+            self.alarm(key, FOREIGN_TIME);
+            self.apply(key, OrderInput::Contradiction);
+            return None;
+        }
+        Some(key)
+    }
+
+    /// What the stream has said of an order was taken, or not.
+    #[inline]
+    fn on_heard(
+        &mut self,
+        key: OrderKey,
+        (name, venue_order_id): (&[u8], VenueRef),
+        applied: Option<Applied>,
+        raw: &[u8],
+    ) {
         match applied {
             Some(Applied::Taken) => {}
             Some(Applied::Duplicate) => self.stats.duplicates(),
@@ -265,12 +311,12 @@ impl<O: EventOutlet> Reconciler<O> {
             }
             None => {
                 self.letter(LetterReason::Order, "report on an order that is not remembered", raw);
-                if let Some(key) = self.by_venue_id(report.venue_order_id) {
+                if let Some(key) = self.by_venue_id(venue_order_id) {
                     self.alarm(key, OTHER_NAME);
                     return self.apply(key, OrderInput::Contradiction);
                 }
                 self.stats.contradictions();
-                if self.lines.take(now_ns) {
+                if self.lines.take(self.now_ns) {
                     let name = name.escape_ascii();
                     log::error!(
                         "[{}] report on order {name} of this run, which is not remembered: it \
@@ -285,10 +331,10 @@ impl<O: EventOutlet> Reconciler<O> {
     /// A report that names no order of ours is a stranger's, unless the venue's own name in it is
     /// that of one of ours.
     #[cold]
-    fn on_strange_name(&mut self, report: &VenueReport, raw: &[u8]) {
+    fn on_strange_name(&mut self, (id, instrument): (VenueRef, InstrumentId), raw: &[u8]) {
         self.letter(LetterReason::Order, "no order of this run", raw);
-        let key = self.by_venue_id(report.venue_order_id);
-        if let Some(key) = key.filter(|key| self.is_for(*key, report.instrument)) {
+        let key = self.by_venue_id(id);
+        if let Some(key) = key.filter(|key| self.is_for(*key, instrument)) {
             self.alarm(key, OTHER_NAME);
             self.apply(key, OrderInput::Contradiction);
         }

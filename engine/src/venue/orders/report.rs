@@ -3,7 +3,7 @@
 use super::fills::{Fill, Place};
 use super::order::{KnownOrder, NamedBy};
 use super::states::{OrderInput, OrderState};
-use super::told::{Applied, Told, VenueFill, VenueReport};
+use super::told::{Applied, Told, VenueAnswer, VenueFill, VenueReport};
 use crate::event::{
     Certainty, ExecReport, ExecType, FEE_UNKNOWN, INFERRED, OrderStatus, RejectReason, VenueRef,
 };
@@ -20,6 +20,66 @@ impl KnownOrder {
         };
         self.look_for_fills(now_ns);
         outcome.unwrap_or_else(|why| self.contradict(why, now_ns, told))
+    }
+
+    /// Takes how it stands, as the venue's stream tells it where that names no single fill. What is
+    /// filled since is told as one fill, until the venue's list of fills says more.
+    pub fn on_state(&mut self, state: &VenueAnswer, now_ns: u64, told: &mut Told) -> Applied {
+        let outcome = match self.check_answer(state) {
+            Ok(()) => self.take_state(state, now_ns, told),
+            Err(why) => {
+                self.count_name(state.venue_order_id, NamedBy::Report);
+                Err(why)
+            }
+        };
+        self.look_for_fills(now_ns);
+        outcome.unwrap_or_else(|why| self.contradict(why, now_ns, told))
+    }
+
+    fn take_state(
+        &mut self,
+        state: &VenueAnswer,
+        now_ns: u64,
+        told: &mut Told,
+    ) -> Result<Applied, &'static str> {
+        let is_end = state.status.is_terminal();
+        if state.filled_qty < self.fills.qty() {
+            let why = "filled quantity falls";
+            return if is_end { Err(why) } else { Ok(Applied::Duplicate) };
+        }
+        let has_more = state.filled_qty > self.fills.qty();
+        if self.state == OrderState::Ended {
+            let is_same = state.status == self.status && !has_more;
+            if is_same && std::mem::take(&mut self.is_end_unconfirmed) {
+                self.reports = self.reports.wrapping_add(1);
+                return Ok(Applied::Taken);
+            }
+            if is_same || !is_end && !has_more {
+                return Ok(Applied::Duplicate);
+            }
+            self.claimed_qty = self.claimed_qty.max(state.filled_qty);
+            return Err("report after the order's end");
+        }
+        if self.told_end == Some(state.status) && !has_more {
+            self.venue_order_id = state.venue_order_id;
+            self.apply(OrderInput::ReportEnd, now_ns, told);
+            return Ok(Applied::Duplicate);
+        }
+        let is_news = !self.told_new
+            || self.state == OrderState::Presumed
+            || self.state == OrderState::Doubted && self.told_unknown
+            || state.qty.is_some_and(|qty| self.amendments.awaits_qty(qty));
+        if !is_end && !has_more && !is_news {
+            return Ok(Applied::Duplicate);
+        }
+        let mut state = *state;
+        let odd_sum = self.leave_out_odd_sum(&mut state);
+        self.count_name(state.venue_order_id, NamedBy::Report);
+        self.is_end_unconfirmed = false;
+        self.reports = self.reports.wrapping_add(1);
+        let input = if is_end { OrderInput::ReportEnd } else { OrderInput::ReportLive };
+        self.take_answer(&state, input, now_ns, told);
+        Ok(odd_sum.map_or(Applied::Taken, Applied::Contradiction))
     }
 
     /// Takes the fill of the venue's list that covers the filled quantity above `from`. It only

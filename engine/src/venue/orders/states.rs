@@ -5,8 +5,8 @@
 //! An input of lower rank never undoes one of higher rank: an execution report, then the answer to
 //! a query that is no older than the last report, then the reply to a request, then our own
 //! time-outs. Queries: *now*, *soon* (one second), *back off* (doubling from a quarter of a second
-//! to half a minute), *rest* (half a minute; one second for an order that can't rest), *keep* (as
-//! it was), *never*.
+//! to half a minute), *rest* (half a minute; one second for an order that can't rest; now where the
+//! session waits for its answer), *keep* (as it was), *never*.
 
 /// Where an order is. Each open order is in exactly one of the first five, which are the worklists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

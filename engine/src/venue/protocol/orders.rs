@@ -21,6 +21,8 @@ pub struct OrderRequest<'a> {
     pub scales: Scales,
     /// Our name of the order.
     pub name: &'a [u8],
+    /// The venue's name of the order, as far as it is known.
+    pub venue_order_id: VenueRef,
     /// The venue's time, ms since the Unix epoch.
     pub time_ms: i64,
 }
@@ -69,6 +71,8 @@ pub type ListedText = ArrayString<LISTED_TEXT_BYTES_MAX>;
 pub struct ListedOrder {
     /// Its name. Raw: it must be escaped before it is shown.
     pub name: ArrayVec<u8, LISTED_NAME_BYTES_MAX>,
+    /// The venue's name of it; none where the list does not say.
+    pub venue_order_id: VenueRef,
     /// The venue's own symbol.
     pub native: ListedText,
     /// Its side.
@@ -180,6 +184,15 @@ pub enum OrderMessage<'a> {
         venue_time_ns: i64,
         /// What of it could not be read and makes the rest no less true: the fill's fee.
         unreadable: Option<DecodeError>,
+    },
+    /// How an order stands: what the venue's stream tells where it names no single fill.
+    State {
+        /// Our name of the order, or a stranger's.
+        name: &'a [u8],
+        /// Where it stands.
+        state: VenueAnswer,
+        /// The venue's time, ns since the Unix epoch.
+        venue_time_ns: i64,
     },
     /// The balances that changed.
     Balances {
@@ -381,9 +394,15 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// How often [`OrderProtocol::upkeep`] is sent, ns; `None` where nothing has to be kept up.
     const UPKEEP_NS: Option<u64> = None;
 
-    /// Whether queries, lists of fills, and questions about the account go over REST, too. Orders
-    /// never do.
+    /// Whether what is asked of orders and of the account goes over REST.
     const ASKS_OVER_REST: bool = false;
+
+    /// Whether orders, cancels and amendments go over REST, too: the session is the account's
+    /// stream alone. They have lines of their own there, so that no question holds them up.
+    const ORDERS_OVER_REST: bool = false;
+
+    /// Whether an order is cancelled by the venue's name of it: a cancel waits until that is known.
+    const CANCELS_BY_VENUE_NAME: bool = false;
 
     /// Whether contracts are traded: the account holds positions, and what it has of an asset is
     /// margin, which a fill moves by its profit and its fee alone.

@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use super::{Failure, OrderMessage, Reach, Reply, ReplyBody, UnreadFrame};
 use crate::event::VenueRef;
 use crate::venue::codec::DecodeError;
-use crate::venue::orders::VenueReport;
+use crate::venue::orders::{VenueAnswer, VenueReport};
 
 /// Bytes of an order's name, or of a word, that are kept: no venue's names are longer.
 const TEXT_BYTES_MAX: usize = 36;
@@ -25,7 +25,14 @@ pub(in crate::venue) struct KeptReport {
     /// The venue's word that is not known.
     value: KeptText,
     venue_order_id: VenueRef,
-    what: Result<ReadReport, DecodeError>,
+    what: Result<Read, DecodeError>,
+}
+
+/// What was read of an order: a report, or how it stands and when the venue said so.
+#[derive(Clone, Copy, Debug)]
+enum Read {
+    Report(ReadReport),
+    State(VenueAnswer, i64),
 }
 
 /// What a report says.
@@ -45,6 +52,23 @@ impl KeptReport {
         name: &str,
         venue_order_id: VenueRef,
         what: Result<ReadReport, UnreadReport<'_>>,
+    ) -> KeptReport {
+        KeptReport::of(name, venue_order_id, what.map(Read::Report))
+    }
+
+    /// How an order stands, and when the venue said so.
+    pub(in crate::venue) fn of_state(
+        name: &str,
+        venue_order_id: VenueRef,
+        what: Result<(VenueAnswer, i64), UnreadReport<'_>>,
+    ) -> KeptReport {
+        KeptReport::of(name, venue_order_id, what.map(|(state, time)| Read::State(state, time)))
+    }
+
+    fn of(
+        name: &str,
+        venue_order_id: VenueRef,
+        what: Result<Read, UnreadReport<'_>>,
     ) -> KeptReport {
         let kept = |text: &str| text.bytes().take(TEXT_BYTES_MAX).collect();
         let value = what.as_ref().err().and_then(|(_, value)| *value).unwrap_or_default();
@@ -221,8 +245,11 @@ impl KeptReport {
     fn message(&self) -> Result<OrderMessage<'_>, UnreadFrame<'_>> {
         let name = self.name.as_slice();
         match self.what {
-            Ok(ReadReport { report, venue_time_ns, unreadable }) => {
+            Ok(Read::Report(ReadReport { report, venue_time_ns, unreadable })) => {
                 Ok(OrderMessage::Report { name, report, venue_time_ns, unreadable })
+            }
+            Ok(Read::State(state, venue_time_ns)) => {
+                Ok(OrderMessage::State { name, state, venue_time_ns })
             }
             Err(error) => Err(UnreadFrame {
                 error,

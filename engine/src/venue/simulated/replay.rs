@@ -354,11 +354,17 @@ impl Content for Replay {
         self.dialect.open(request).ok_or_else(Reply::not_found)
     }
 
-    fn rest(&mut self, request: &HttpRequest, _clients: &mut Clients, now: Moment) -> Reply {
-        match self.dialect.rest(request, now) {
+    fn rest(
+        &mut self,
+        _slot: usize,
+        request: &HttpRequest,
+        _clients: &mut Clients,
+        now: Moment,
+    ) -> Option<Reply> {
+        Some(match self.dialect.rest(request, now) {
             RecordedRequest::Snapshot(symbol) => self.snapshot(&symbol),
             RecordedRequest::Answered(reply) => reply,
-        }
+        })
     }
 
     fn message(&mut self, slot: usize, text: &str, clients: &mut Clients, _now: Moment) {

@@ -53,6 +53,16 @@ impl Simulation {
         Self { order_latency_ns, ..self }
     }
 
+    /// A message of order entry has come: it arrives after the way from the door to the engine.
+    fn receive(&mut self, at: (usize, u64), text: &str, clients: &mut Clients, now: Moment) {
+        if self.order_latency_ns == 0 {
+            return self.handle(at, text, Stage::Received, clients, now);
+        }
+        let at_ns = now.ns + self.order_latency_ns;
+        let saying = Saying::Arrives { at_ns, text: text.to_owned() };
+        self.pending.push(Pending { slot: at.0, serial: at.1, saying });
+    }
+
     /// Lets the dialect handle a message, sends what it says, and then what it led to.
     fn handle(
         &mut self,
@@ -208,21 +218,31 @@ impl Content for Simulation {
         self.dialect.open(request, &mut self.limits, now)
     }
 
-    fn rest(&mut self, request: &HttpRequest, clients: &mut Clients, now: Moment) -> Reply {
+    fn rest(
+        &mut self,
+        slot: usize,
+        request: &HttpRequest,
+        clients: &mut Clients,
+        now: Moment,
+    ) -> Option<Reply> {
+        let message = self.dialect.message_of(request, &mut self.limits, now);
+        if let Some((text, client)) = message.zip(clients.get(slot)) {
+            let at = (slot, client.serial);
+            self.receive(at, &text, clients, now);
+            return None;
+        }
         let fault = clients.faults.strike(Occasion::Rest);
         let (exchange, limits) = (&self.exchange, &mut self.limits);
-        self.dialect.rest(request, exchange, limits, (fault, &mut clients.faults), now)
+        Some(self.dialect.rest(request, exchange, limits, (fault, &mut clients.faults), now))
     }
 
     fn message(&mut self, slot: usize, text: &str, clients: &mut Clients, now: Moment) {
         let Some(client) = clients.get(slot) else { return };
         let at = (slot, client.serial);
-        if client.session.door == Door::Api && self.order_latency_ns > 0 {
-            let at_ns = now.ns + self.order_latency_ns;
-            let saying = Saying::Arrives { at_ns, text: text.to_owned() };
-            self.pending.push(Pending { slot, serial: at.1, saying });
-        } else if client.session.door != Door::Rest {
-            self.handle(at, text, Stage::Received, clients, now);
+        match client.session.door {
+            Door::Api => self.receive(at, text, clients, now),
+            Door::Market => self.handle(at, text, Stage::Received, clients, now),
+            Door::Rest => {}
         }
     }
 

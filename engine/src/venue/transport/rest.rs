@@ -1,11 +1,12 @@
-//! One GET after the other over HTTP/1.1, without waiting.
+//! One request after the other over HTTP/1.1, without waiting.
 //!
 //! ```text
 //! idle -> connecting -> sending -> reading -> idle, with the reply
 //! ```
 //!
 //! The connection is kept where the venue keeps it. A kept connection that turns out to be closed
-//! before the first byte of a reply is opened anew, once: a GET may be sent twice.
+//! before the first byte of a reply is opened anew, once: a GET may be sent twice. What must not be
+//! is asked with [`RestClient::ask_once`].
 //!
 //! **No redirect is followed.** What is asked carries weights and, one day, keys, and goes to the
 //! configured host or nowhere: a 3xx is an error that names its target.
@@ -27,6 +28,8 @@ const HEADERS_MAX: usize = 64;
 const READ_BYTES: usize = 64 * 1024;
 /// Reads in one step, so that other agents get their turn.
 const READS_PER_STEP: usize = 16;
+/// Headers of every request.
+const COMMON: &str = "\r\nUser-Agent: pitlane\r\nAccept: application/json\r\n";
 const NO_REQUEST: RestError = RestError::Protocol("a request without a method or a path");
 
 /// What a [`RestClient`] is made of.
@@ -96,6 +99,10 @@ pub struct RestClient {
     deadline_ns: u64,
     lookup: Option<Lookup>,
     next_address: usize,
+    /// The request in hand is written once.
+    is_once: bool,
+    /// Something of the last request was handed to the system.
+    was_sent: bool,
 }
 
 impl RestClient {
@@ -112,6 +119,8 @@ impl RestClient {
             deadline_ns: u64::MAX,
             lookup: None,
             next_address: 0,
+            is_once: false,
+            was_sent: false,
         }
     }
 
@@ -161,28 +170,76 @@ impl RestClient {
     ///
     /// # Panics
     /// When the client isn't idle.
+    #[inline]
     pub fn ask(&mut self, request: &[u8], now_ns: u64) -> Result<(), RestError> {
+        self.begin(request, false, now_ns)
+    }
+
+    /// The same for what changes something: it is written once. A connection that was kept is
+    /// looked at before, and one that has ended is opened anew; where it ends later, behind what
+    /// was written, that is an error.
+    ///
+    /// # Errors
+    /// As [`RestClient::ask`].
+    ///
+    /// # Panics
+    /// When the client isn't idle.
+    #[inline]
+    pub fn ask_once(&mut self, request: &[u8], now_ns: u64) -> Result<(), RestError> {
+        self.begin(request, true, now_ns)
+    }
+
+    /// Allocates nothing where a connection was kept and there is room for the request.
+    fn begin(&mut self, request: &[u8], is_once: bool, now_ns: u64) -> Result<(), RestError> {
         let State::Idle(kept) = &mut self.state else { panic!("one request at a time") };
-        let kept = kept.take();
+        let mut kept = kept.take();
+        if is_once && kept.as_mut().is_some_and(|stream| !is_quiet(stream, &mut self.read)) {
+            kept = None;
+        }
         let endpoint = &self.options.endpoint;
-        let (base, host) = (endpoint.path().trim_end_matches('/'), endpoint.host());
-        let text = str::from_utf8(request).ok();
-        let (method, rest) = text.and_then(|text| text.split_once(' ')).ok_or(NO_REQUEST)?;
+        let text = str::from_utf8(request).map_err(|_| NO_REQUEST)?;
+        let (method, rest) = text.split_once(' ').ok_or(NO_REQUEST)?;
         let (path, headers) = rest.split_once('\n').ok_or(NO_REQUEST)?;
-        let headers = headers.replace('\n', "\r\n");
         self.request.clear();
-        let head = format!(
-            "{method} {base}{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: pitlane\r\n\
-             Accept: application/json\r\n{headers}"
-        );
-        self.request.extend_from_slice(head.as_bytes());
+        let base = endpoint.path().trim_end_matches('/');
+        let head = [method, " ", base, path, " HTTP/1.1\r\nHost: ", endpoint.host(), COMMON];
+        head.iter().for_each(|part| self.request.extend_from_slice(part.as_bytes()));
+        for (number, line) in headers.split('\n').enumerate() {
+            let end: &[u8] = if number == 0 { b"" } else { b"\r\n" };
+            self.request.extend_from_slice(end);
+            self.request.extend_from_slice(line.as_bytes());
+        }
         self.reply.clear();
+        (self.is_once, self.was_sent) = (is_once, false);
         self.deadline_ns = now_ns + self.options.timeout_ns;
         self.state = match kept {
             Some(stream) => State::Asking { stream, sent: 0, is_kept: true },
             None => State::Connecting(self.connect()?),
         };
         Ok(())
+    }
+
+    /// Whether something of the last request was handed to the system: the venue may have it.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        self.was_sent
+    }
+
+    /// Whether the request in hand has not left in whole.
+    #[must_use]
+    pub fn is_sending(&self) -> bool {
+        match &self.state {
+            State::Idle(_) => false,
+            State::Connecting(_) => true,
+            State::Asking { sent, .. } => *sent < self.request.len(),
+        }
+    }
+
+    /// Drops the request in hand where nothing of it has left.
+    pub fn give_up_unsent(&mut self) {
+        if !self.is_idle() && !self.was_sent {
+            self.state = State::Idle(None);
+        }
     }
 
     /// Goes on as far as the socket does. `Some` when the request has come to its end.
@@ -225,7 +282,9 @@ impl RestClient {
     }
 
     fn is_stale(&self) -> bool {
-        matches!(self.state, State::Asking { is_kept: true, .. }) && self.reply.is_empty()
+        let may_repeat = !self.is_once || !self.was_sent;
+        let is_kept = matches!(self.state, State::Asking { is_kept: true, .. });
+        is_kept && self.reply.is_empty() && may_repeat
     }
 
     /// Sends what is left of the request, and reads.
@@ -234,7 +293,10 @@ impl RestClient {
         while *sent < self.request.len() {
             match stream.write(&self.request[*sent..]) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(count) => *sent += count,
+                Ok(count) => {
+                    *sent += count;
+                    self.was_sent = true;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
@@ -286,6 +348,11 @@ impl RestClient {
         }
         Ok(stream)
     }
+}
+
+/// Whether a connection that was kept stands, and nothing has come on it that nobody asked for.
+fn is_quiet(stream: &mut Stream, read: &mut [u8]) -> bool {
+    matches!(stream.read(read), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// A reply with all that was read of it.
@@ -392,135 +459,4 @@ fn chunks(bytes: &[u8], body_bytes_max: usize) -> Result<Option<(Vec<u8>, usize)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::venue::transport::Scheme;
-    use crate::world::{Clock, Listener, ManualTime, NetConditions, VirtualNet};
-
-    const BODY: &str = r#"{"lastUpdateId":7}"#;
-
-    struct Bench {
-        net: VirtualNet,
-        clock: Clock,
-        time: ManualTime,
-        listener: Listener,
-        served: Option<Stream>,
-        client: RestClient,
-    }
-
-    impl Bench {
-        fn new(split_ppm: u32) -> Bench {
-            let (clock, time) = Clock::manual(0);
-            let conditions = NetConditions { split_ppm, ..NetConditions::default() };
-            let net = VirtualNet::new(clock.clone(), 9, conditions);
-            let world = Net::Virtual(net.clone());
-            let listener = world.listen("10.0.0.1:80".parse().unwrap()).unwrap();
-            let url = "http://10.0.0.1:80/base";
-            let options = RestOptions {
-                endpoint: Endpoint::parse(url, Scheme::Http, &world, None).unwrap(),
-                net: world,
-                token: 0,
-                timeout_ns: 1_000_000_000,
-                body_bytes_max: 1_000,
-            };
-            let client = RestClient::new(options);
-            Bench { net, clock, time, listener, served: None, client }
-        }
-
-        /// Asks; the venue gives `replies` to the requests that it reads, and hangs up behind each
-        /// if told.
-        fn ask(&mut self, reply: &str, hangs_up: bool) -> Result<RestReply, RestError> {
-            self.client.get("/depth?symbol=X", self.clock.now_ns()).unwrap();
-            let mut request = Vec::new();
-            loop {
-                if let Some(outcome) = self.client.step(self.clock.now_ns()) {
-                    return outcome;
-                }
-                if let Ok((stream, _)) = self.listener.accept() {
-                    self.served = Some(stream);
-                }
-                let mut bytes = [0; 512];
-                if let Some(stream) = &mut self.served
-                    && let Ok(count) = stream.read(&mut bytes)
-                {
-                    request.extend_from_slice(&bytes[..count]);
-                    if request.ends_with(b"\r\n\r\n") {
-                        assert!(request.starts_with(b"GET /base/depth?symbol=X HTTP/1.1\r\n"));
-                        request.clear();
-                        reply.as_bytes().chunks(7).for_each(|part| stream.write_all(part).unwrap());
-                        if hangs_up {
-                            self.served = None;
-                        }
-                    }
-                }
-                let next_ns = self.net.next_due_ns().min(self.client.deadline_ns());
-                self.time.advance_to_ns(next_ns);
-            }
-        }
-    }
-
-    fn plain(status: &str, headers: &str) -> String {
-        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n{BODY}", BODY.len())
-    }
-
-    #[test]
-    fn bodies_of_every_length_come_whole_however_the_bytes_are_split() {
-        let chunked = format!(
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}\r\nd\r\n{}\r\n0\r\n\r\n",
-            &BODY[..5],
-            &BODY[5..]
-        );
-        let until_end = format!("HTTP/1.1 200 OK\r\n\r\n{BODY}");
-        let mut bench = Bench::new(500_000);
-        for (reply, hangs_up) in
-            [(&plain("200 OK", ""), false), (&chunked, false), (&until_end, true)]
-        {
-            let reply = bench.ask(reply, hangs_up).unwrap();
-            assert_eq!((reply.status, reply.body.as_slice()), (200, BODY.as_bytes()));
-        }
-        assert!(bench.net.totals().splits > 3);
-        assert_eq!(bench.net.totals().connections, 1, "the connection was kept");
-    }
-
-    #[test]
-    fn a_kept_connection_that_the_venue_has_closed_is_opened_anew() {
-        let mut bench = Bench::new(0);
-        bench.ask(&plain("200 OK", ""), true).unwrap();
-        bench.ask(&plain("200 OK", ""), false).unwrap();
-        assert_eq!(bench.net.totals().connections, 2);
-    }
-
-    #[test]
-    fn a_redirect_is_an_error_that_names_its_target() {
-        let mut bench = Bench::new(0);
-        let moved = plain("302 Found", "Location: http://10.6.6.6/steal\r\n");
-        let error = bench.ask(&moved, false).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "request failed: redirected to http://10.6.6.6/steal, which is not followed (code: http 302)"
-        );
-        assert_eq!((bench.net.totals().connections, bench.net.totals().refused), (1, 0));
-    }
-
-    #[test]
-    fn a_refusal_says_when_to_come_back() {
-        let mut bench = Bench::new(0);
-        let reply = bench.ask(&plain("429 Slow", "Retry-After: 259200\r\n"), false).unwrap();
-        let wanted = Some(RetryAfter::Seconds(259_200));
-        assert_eq!((reply.status, reply.retry_after), (429, wanted));
-        assert!(reply.headers.contains(&("Retry-After".to_owned(), "259200".to_owned())));
-    }
-
-    #[test]
-    fn what_is_no_reply_is_refused_with_its_reason() {
-        let refused = |reply: &str| Bench::new(0).ask(reply, true).unwrap_err();
-        assert!(matches!(refused("\u{16}\u{3}\u{1} tls\r\n\r\n"), RestError::Protocol(_)));
-        let long = "HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n";
-        assert!(matches!(refused(long), RestError::Oversize(1_000)));
-        let cut = &plain("200 OK", "")[..50];
-        assert!(matches!(refused(cut), RestError::Io(_)));
-        let mut silent = Bench::new(0);
-        assert!(matches!(silent.ask("", false).unwrap_err(), RestError::Deadline));
-        assert_eq!(silent.clock.now_ns(), 1_000_000_000);
-    }
-}
+mod tests;

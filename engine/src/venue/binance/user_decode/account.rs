@@ -53,6 +53,7 @@ fn read_listed(nodes: &[Node<'_>], symbols: &SymbolMap) -> Result<ListedOrder, D
     let order = if is_ours { read_order(nodes, symbols)? } else { None };
     Ok(ListedOrder {
         name: name.bytes().take(64).collect(),
+        venue_order_id: VenueRef::NONE,
         native: listed_text(native),
         side: read_side(wanted("side", "open order without a side")?)?,
         price: listed_text(price),

@@ -209,7 +209,8 @@ impl<W: InBandFormat> Dialect for InBand<W> {
             return Err(refusal);
         }
         if let Some(part) = api {
-            return Ok(Opening { door: Door::Api, part, ..Opening::market() });
+            let numbered_by = W::RECORDED.numbered_by();
+            return Ok(Opening { door: Door::Api, part, numbered_by, ..Opening::market() });
         }
         Ok(Opening {
             messages_per_s: Some(W::MESSAGES_PER_S),
@@ -243,8 +244,19 @@ impl<W: InBandFormat> Dialect for InBand<W> {
         answer.unwrap_or_else(Reply::not_found)
     }
 
+    fn message_of(
+        &mut self,
+        request: &HttpRequest,
+        limits: &mut Limits,
+        now: Moment,
+    ) -> Option<String> {
+        let text = self.orders.as_ref()?.message_of(request)?;
+        // Without room it is refused with the others.
+        (limits.charge(1, now) == Admission::Granted).then_some(text)
+    }
+
     fn message(&mut self, text: &str, stage: Stage, talk: &mut Talk<'_>) {
-        if talk.session.door == Door::Api || stage != Stage::Received {
+        if talk.session.door != Door::Market || stage != Stage::Received {
             return self.orders.iter_mut().for_each(|desk| desk.message(text, stage, talk));
         }
         let is_subscription = text.contains("\"subscribe\"");

@@ -46,6 +46,16 @@ pub trait Dialect: Send + 'static {
         faults: (Option<Fault>, &mut Faults),
         now: Moment,
     ) -> Reply;
+    /// A request over REST that is handled as a message, since it changes something; `None`: it is
+    /// answered by [`Dialect::rest`].
+    fn message_of(
+        &mut self,
+        _request: &HttpRequest,
+        _limits: &mut Limits,
+        _now: Moment,
+    ) -> Option<String> {
+        None
+    }
     /// Handles a message of a session.
     fn message(&mut self, text: &str, stage: Stage, talk: &mut Talk<'_>);
     /// Renders a market event; `None` when the venue has no frame for it.

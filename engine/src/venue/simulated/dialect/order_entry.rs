@@ -22,6 +22,12 @@ pub(super) trait OrderFormat: Send + 'static {
     /// Paths of its sessions.
     fn paths(&self) -> &'static [&'static str];
 
+    /// A request over REST that is about orders, as a message; `None`: it is none. What is said to
+    /// whoever has no WebSocket is a status, a space, and a body.
+    fn message_of(&self, _request: &HttpRequest) -> Option<String> {
+        None
+    }
+
     /// Answers what is no request about an order, such as a logon; false: it is one.
     fn answers(&mut self, text: &str, talk: &mut Talk<'_>) -> bool;
 
@@ -51,8 +57,9 @@ pub(super) trait OrderFormat: Send + 'static {
     fn report(&self, report: &OrderReport, symbol: &SimulatedSymbol, now: Moment)
     -> Option<String>;
 
-    /// What it is told of balances.
-    fn balances(&self, balances: &[BalanceNow], exchange: &Exchange, now: Moment) -> String;
+    /// What it is told of balances; `None`: nothing.
+    fn balances(&self, balances: &[BalanceNow], exchange: &Exchange, now: Moment)
+    -> Option<String>;
 
     /// Answers a request over REST; `None`: there is no such path. `is_behind`: what answers does
     /// not know the newest orders.
@@ -77,6 +84,8 @@ pub(super) trait OrderFormat: Send + 'static {
 /// What is to be done with an order.
 pub(super) enum Wish {
     Place(Box<NewOrder>),
+    /// The order of this number is what is asked for: it is there already.
+    Known(u64),
     Cancel(usize, OrderName),
     Amend(usize, OrderName, u64),
 }
@@ -262,6 +271,7 @@ impl<F: OrderFormat + ?Sized> OrderEntry<F> {
                 let placed = placed.inspect_err(|_| talk.limits.give_back(talk.now))?;
                 Ok(Some(placed.id))
             }
+            Wish::Known(id) => Ok(Some(id)),
             Wish::Cancel(market, name) => {
                 let cancel = talk.exchange.new_name();
                 Ok(Some(talk.exchange.cancel(market, &name, cancel, talk.now)?))
@@ -307,6 +317,11 @@ impl<F: OrderFormat + ?Sized> OrderEntry<F> {
         }
     }
 
+    /// A request over REST that is a message of order entry.
+    pub(super) fn message_of(&self, request: &HttpRequest) -> Option<String> {
+        self.format.message_of(request)
+    }
+
     /// Answers a request over REST.
     pub(super) fn rest(
         &mut self,
@@ -345,7 +360,7 @@ impl<F: OrderFormat + ?Sized> OrderEntry<F> {
                 (FrameKind::ExecReport, text, report.is_fill())
             }
             Event::Balances(balances) => {
-                (FrameKind::Account, self.format.balances(balances, exchange, now), false)
+                (FrameKind::Account, self.format.balances(balances, exchange, now)?, false)
             }
             _ => return None,
         };

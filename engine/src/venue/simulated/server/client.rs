@@ -128,6 +128,12 @@ impl Client {
         append_frame(self.wire().out(), text_header(), parts);
     }
 
+    /// The same of one part, with the frame's number where the session's frames have some.
+    pub fn append_numbered(&mut self, text: &[u8]) {
+        let numbered = self.session.number(text);
+        self.append_text(&[numbered.as_deref().unwrap_or(text)]);
+    }
+
     /// Pings when that is due. Whether it did.
     pub fn ping(&mut self, now: Moment) -> bool {
         if !self.is_open() || now.ns < self.pings.sent_ns + PING_INTERVAL_NS {

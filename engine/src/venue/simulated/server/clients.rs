@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::frame::{AccountFrame, MarketFrame};
+use super::http::Reply;
 use super::session::Session;
 use super::spoil;
 use super::wire::{Flushed, Wire};
@@ -145,17 +146,17 @@ impl Clients {
                     continue;
                 }
                 Some(Fault::AbsurdField { field }) => {
-                    client.append_text(&[absurd(text, field).as_bytes()]);
+                    client.append_numbered(absurd(text, field).as_bytes());
                 }
-                _ => client.append_text(&[text.as_bytes()]),
+                _ => client.append_numbered(text.as_bytes()),
             }
             self.counters.frame(frame.kind);
             if fault == Some(Fault::DuplicateExec) {
-                client.append_text(&[text.as_bytes()]);
+                client.append_numbered(text.as_bytes());
                 self.counters.frame(frame.kind);
             }
             if let Some(held) = client.session.held_report.take() {
-                client.append_text(&[held.as_bytes()]);
+                client.append_numbered(held.as_bytes());
                 self.counters.frame(frame.kind);
             }
         }
@@ -163,11 +164,15 @@ impl Clients {
 
     /// Answers a request of one session.
     pub fn reply(&mut self, slot: usize, serial: u64, text: &str) {
-        if let Some(client) = self.of_serial(slot, serial) {
-            let numbered = client.session.number(text.as_bytes());
-            client.append_text(&[numbered.as_deref().unwrap_or(text.as_bytes())]);
-            self.counters.frame(FrameKind::Reply);
+        let Some(client) = self.of_serial(slot, serial) else { return };
+        if !client.is_open() {
+            // Who has no WebSocket is told a status and a body.
+            let (status, body) = text.split_once(' ').unwrap_or(("500", "{}"));
+            let reply = Reply::new(status.parse().unwrap_or(500), body.as_bytes().to_vec());
+            return reply.write(client.wire().out(), true);
         }
+        client.append_numbered(text.as_bytes());
+        self.counters.frame(FrameKind::Reply);
     }
 
     /// Writes what the sockets take, then drops the connections that have ended.

@@ -159,6 +159,7 @@ impl Reply {
         let reason = match self.status {
             200 => "OK",
             400 => "Bad Request",
+            401 => "Unauthorized",
             404 => "Not Found",
             403 => "Forbidden",
             405 => "Method Not Allowed",

@@ -83,8 +83,14 @@ pub trait Content: Send + 'static {
     fn resolve(&self, stream: &str) -> Option<StreamKey>;
     /// Lets a WebSocket in, or refuses its handshake.
     fn open(&mut self, request: &HttpRequest, now: Moment) -> Result<Opening, Reply>;
-    /// Answers a REST request.
-    fn rest(&mut self, request: &HttpRequest, clients: &mut Clients, now: Moment) -> Reply;
+    /// Answers a REST request; `None`: it is answered when something is said to its client.
+    fn rest(
+        &mut self,
+        slot: usize,
+        request: &HttpRequest,
+        clients: &mut Clients,
+        now: Moment,
+    ) -> Option<Reply>;
     /// Handles a message of a session and answers it.
     fn message(&mut self, slot: usize, text: &str, clients: &mut Clients, now: Moment);
     /// Does all that is due.
@@ -298,15 +304,15 @@ impl<C: Content> Server<C> {
             return self.serve_handshake(slot, request, key, now);
         }
         let reply = match request.method.as_str() {
-            "GET" => self.content.rest(request, &mut self.clients, now),
+            "GET" => self.content.rest(slot, request, &mut self.clients, now),
             // What changes something is told in a body.
             "POST" if !request.body.is_empty() => {
-                self.content.rest(request, &mut self.clients, now)
+                self.content.rest(slot, request, &mut self.clients, now)
             }
-            _ => Reply::new(405, b"{}".to_vec()),
+            _ => Some(Reply::new(405, b"{}".to_vec())),
         };
         self.clients.counters.rest_requests();
-        if let Some(client) = self.clients.get(slot) {
+        if let Some((client, reply)) = self.clients.get(slot).zip(reply) {
             reply.write(client.wire().out(), request.keep_alive);
             client.is_closing |= !request.keep_alive;
         }

@@ -263,8 +263,13 @@ impl OrderFormat for FuturesOrders {
         words::report(report, symbol, now.epoch_ms)
     }
 
-    fn balances(&self, balances: &[BalanceNow], exchange: &Exchange, now: Moment) -> String {
-        words::account(balances, exchange, now.epoch_ms)
+    fn balances(
+        &self,
+        balances: &[BalanceNow],
+        exchange: &Exchange,
+        now: Moment,
+    ) -> Option<String> {
+        Some(words::account(balances, exchange, now.epoch_ms))
     }
 
     fn rest(

@@ -310,7 +310,12 @@ impl OrderFormat for BybitOrders {
         Some(format!(r#"{{"id":"0","topic":"{topic}","creationTime":{ms},"data":[{entry}]}}"#))
     }
 
-    fn balances(&self, balances: &[BalanceNow], _exchange: &Exchange, now: Moment) -> String {
+    fn balances(
+        &self,
+        balances: &[BalanceNow],
+        _exchange: &Exchange,
+        now: Moment,
+    ) -> Option<String> {
         let coin = |balance: &BalanceNow| {
             json!({
                 "coin": &*balance.asset, "walletBalance": amount(balance.free + balance.locked),
@@ -319,8 +324,9 @@ impl OrderFormat for BybitOrders {
         };
         let coins: Vec<Value> = balances.iter().map(coin).collect();
         let account = json!({"accountType": "UNIFIED", "coin": coins});
-        json!({"id": "0", "topic": "wallet", "creationTime": now.epoch_ms, "data": [account]})
-            .to_string()
+        let told =
+            json!({"id": "0", "topic": "wallet", "creationTime": now.epoch_ms, "data": [account]});
+        Some(told.to_string())
     }
 
     fn rest(

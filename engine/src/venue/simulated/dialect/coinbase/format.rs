@@ -2,13 +2,16 @@
 
 use serde_json::Value;
 
+use super::orders::{CoinbaseOrders, PRIVATE};
 use super::{NUMBER, Recorded};
 use crate::venue::simulated::dialect::in_band::{
     Change, InBandFormat, ToldBook, date, kind, price, qty,
 };
+use crate::venue::simulated::dialect::order_entry::OrderFormat;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
-use crate::venue::simulated::exchange::{Feed, SimulatedSymbol, Top, TradeTick};
+use crate::venue::simulated::exchange::{CommissionAsset, Feed, SimulatedSymbol, Top, TradeTick};
 use crate::venue::simulated::moment::Moment;
+use crate::venue::simulated::options::SimulatedVenueOptions;
 
 /// The dialect.
 pub static DIALECT: DialectKind = kind::<Coinbase>();
@@ -27,9 +30,15 @@ fn frame(out: &mut String, channel: &str, event: &str, now: Moment) {
 impl InBandFormat for Coinbase {
     const NAME: &'static str = "coinbase";
     const PATH: &'static str = "/";
+    const API_PATH: Option<&'static str> = Some(PRIVATE);
+    const FEES_IN: Option<CommissionAsset> = Some(CommissionAsset::Quote);
     const RECORDED: &'static dyn RecordedDialect = &Recorded;
     const DEPTH: usize = usize::MAX;
     const MESSAGES_PER_S: u32 = 8;
+
+    fn orders(options: &SimulatedVenueOptions) -> Option<Box<dyn OrderFormat>> {
+        Some(Box::new(CoinbaseOrders::new(options)))
+    }
 
     /// Also where nothing else is subscribed to.
     fn heartbeat(names: &[String], now: Moment) -> Option<String> {

@@ -1,6 +1,9 @@
 //! Coinbase Advanced: its words, and how its recordings are read and served.
 
 mod format;
+mod orders;
+mod texts;
+mod tokens;
 
 use serde_json::{Value, json};
 

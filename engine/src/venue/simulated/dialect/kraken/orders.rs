@@ -301,7 +301,12 @@ impl OrderFormat for KrakenOrders {
         Some(frame("executions", "update", &data, report.execution_id))
     }
 
-    fn balances(&self, balances: &[BalanceNow], _exchange: &Exchange, now: Moment) -> String {
+    fn balances(
+        &self,
+        balances: &[BalanceNow],
+        _exchange: &Exchange,
+        now: Moment,
+    ) -> Option<String> {
         let line = |of: &BalanceNow| {
             let (asset, all, time) = (&of.asset, amount(of.free + of.locked), date(now.epoch_ms));
             format!(
@@ -309,7 +314,7 @@ impl OrderFormat for KrakenOrders {
             )
         };
         let data = balances.iter().map(line).collect::<Vec<_>>().join(",");
-        frame("balances", "update", &data, 2)
+        Some(frame("balances", "update", &data, 2))
     }
 
     fn rest(

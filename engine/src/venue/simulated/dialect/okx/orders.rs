@@ -314,8 +314,13 @@ impl OrderFormat for OkxOrders {
         Some(format!(r#"{{"arg":{arg},"data":[{order}]}}"#))
     }
 
-    fn balances(&self, balances: &[BalanceNow], _exchange: &Exchange, now: Moment) -> String {
-        account("event_update", balances, now)
+    fn balances(
+        &self,
+        balances: &[BalanceNow],
+        _exchange: &Exchange,
+        now: Moment,
+    ) -> Option<String> {
+        Some(account("event_update", balances, now))
     }
 
     fn rest(

@@ -1,0 +1,254 @@
+//! Coinbase Advanced's order protocol for spot: orders and questions over REST
+//! (`https://api.coinbase.com`), and the account's stream as the session
+//! (`wss://advanced-trade-ws-user.coinbase.com`, channel `user`).
+//!
+//! Source: "Create Order", "Cancel Orders", "Get Order", "List Orders", "List Fills", "List
+//! Accounts" and "API Key Authentication" of the venue's reference, "User Channel" and "Heartbeats
+//! Channel" of its WebSocket pages, and its own client.
+//!
+//! The venue finds an order by its own name alone: a cancel waits until that is known, and a
+//! question before that goes through the list of the product's orders, page by page. The stream
+//! tells how each order stands in whole and names no fill: those are listed over REST. It tells no
+//! balances: they are asked for with each connection. An order is refused once its token has
+//! expired. Sizes are of the base currency, also of market orders. No stops, and no amendments.
+
+use std::io::Write;
+
+use super::order_decoder::CoinbaseReports;
+use super::refusals::meaning_of;
+use super::token::CoinbaseKey;
+use crate::event::{RejectReason, Side, VenueRef, push_scaled};
+use crate::order::{OrderCommand, OrderType, OrderTypes, TimeInForce};
+use crate::venue::codec::JsonText;
+use crate::venue::governor::RequestClass;
+use crate::venue::protocol::{
+    Failure, FillsFrom, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome, order_terms,
+};
+
+const ORDERS: &str = "/api/v3/brokerage/orders";
+const CANCEL: &str = "/api/v3/brokerage/orders/batch_cancel";
+const LIST: &str = "/api/v3/brokerage/orders/historical/batch";
+const FILLS: &str = "/api/v3/brokerage/orders/historical/fills";
+const ORDER: &str = "/api/v3/brokerage/orders/historical/";
+const ACCOUNTS: &str = "/api/v3/brokerage/accounts";
+/// Bytes of a body for which there is room from the start.
+const BODY_BYTES: usize = 512;
+
+/// The protocol.
+pub struct CoinbaseOrders {
+    key: CoinbaseKey,
+    decoder: CoinbaseReports,
+    body: Vec<u8>,
+}
+
+impl OrderProtocol for CoinbaseOrders {
+    type Signer = CoinbaseKey;
+    type Decoder = CoinbaseReports;
+
+    const ORDER_TYPES: OrderTypes = OrderTypes::PLAIN;
+    const FILLS_MAX: usize = usize::MAX;
+    /// A token is good for ten seconds, by a clock that may be a second off ours; what it has
+    /// brought may take as long again to be known to those who answer questions.
+    const IN_FLIGHT_MAX_NS: u64 = 20_000_000_000;
+    /// Heartbeats come by themselves, one a second.
+    const KEEP_ALIVE: KeepAlive = KeepAlive::None;
+    const LOGON: &'static [&'static str] = &["logon", "subscribe to heartbeats"];
+    const ASKS_OVER_REST: bool = true;
+    const ORDERS_OVER_REST: bool = true;
+    const CANCELS_BY_VENUE_NAME: bool = true;
+    const NAMES: NameForm = NameForm::Uuid;
+
+    fn new(key: CoinbaseKey, decoder: CoinbaseReports) -> CoinbaseOrders {
+        CoinbaseOrders { key, decoder, body: Vec::with_capacity(BODY_BYTES) }
+    }
+
+    fn decoder(&mut self) -> &mut CoinbaseReports {
+        &mut self.decoder
+    }
+
+    /// Every request over REST counts, whatever it is for.
+    fn weight(&self, class: RequestClass) -> u32 {
+        u32::from(class != RequestClass::Logon)
+    }
+
+    #[cold]
+    fn logon(&mut self, step: usize, id: u64, time_ms: i64, out: &mut Vec<u8>) {
+        let channel = if step == 0 { "user" } else { "heartbeats" };
+        if step == 0 {
+            self.decoder.restart();
+        }
+        self.decoder.subscribing = Some((id, channel));
+        out.clear();
+        let start = format!(r#"{{"type":"subscribe","channel":"{channel}","jwt":""#);
+        out.extend_from_slice(start.as_bytes());
+        self.key.write(None, time_ms, out);
+        if let Ok(token) = str::from_utf8(&out[start.len()..]) {
+            crate::text::hide_passing(token);
+        }
+        out.extend_from_slice(b"\"}");
+    }
+
+    #[inline]
+    fn place(
+        &mut self,
+        command: &OrderCommand,
+        request: &OrderRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RejectReason> {
+        let (side, order_type, life) = order_terms(command, Self::CAPABILITIES)?;
+        self.body.clear();
+        let mut text = JsonText(&mut self.body);
+        text.text(r#"{"client_order_id":""#);
+        text.bytes(request.name);
+        text.text(r#"","product_id":""#);
+        text.text(request.native);
+        text.text(match side {
+            Side::Buy => r#"","side":"BUY","order_configuration":{""#,
+            Side::Sell => r#"","side":"SELL","order_configuration":{""#,
+        });
+        text.text(match (order_type, life) {
+            (OrderType::Market, _) => "market_market_ioc",
+            (OrderType::LimitMaker, _) | (_, TimeInForce::Gtc) => "limit_limit_gtc",
+            (_, TimeInForce::Ioc) => "sor_limit_ioc",
+            (_, TimeInForce::Fok) => "limit_limit_fok",
+        });
+        text.text(r#"":{"base_size":""#);
+        push_scaled(text.0, command.qty, request.scales.qty);
+        text.text("\"");
+        if order_type.is_priced() {
+            text.number("limit_price", command.price, request.scales.price);
+        }
+        if order_type == OrderType::LimitMaker {
+            text.text(r#","post_only":true"#);
+        }
+        text.text("}}}");
+        self.write_post(ORDERS, request.time_ms, out);
+        Ok(())
+    }
+
+    fn amend(
+        &mut self,
+        _command: &OrderCommand,
+        _request: &OrderRequest<'_>,
+        _out: &mut Vec<u8>,
+    ) -> Result<(), RejectReason> {
+        Err(RejectReason::Unsupported)
+    }
+
+    #[inline]
+    fn cancel(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
+        self.body.clear();
+        self.body.extend_from_slice(br#"{"order_ids":[""#);
+        push_name(request.venue_order_id, &mut self.body);
+        self.body.extend_from_slice(br#""]}"#);
+        self.write_post(CANCEL, request.time_ms, out);
+    }
+
+    #[cold]
+    fn query(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
+        if !request.venue_order_id.is_none() && !self.decoder.distrusts(request.venue_order_id) {
+            let path = format!("{ORDER}{}", request.venue_order_id);
+            self.decoder.asks_by_name(request.id, request.venue_order_id, request.name);
+            return self.write_get(&path, "", request.time_ms, out);
+        }
+        let cursor = self.decoder.looks_for(request.id, request.name);
+        let query = format!("?product_ids={}&limit=100{cursor}", request.native);
+        self.write_get(LIST, &query, request.time_ms, out);
+    }
+
+    /// The newest hundred, then those that are older.
+    #[cold]
+    fn fills_since(
+        &mut self,
+        order: VenueRef,
+        from: FillsFrom,
+        request: &OrderRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let pages = &mut self.decoder.pages;
+        let older = match from {
+            FillsFrom::Newest => {
+                pages.ask_newest(request.id, order);
+                String::new()
+            }
+            FillsFrom::Older => match pages.ask_older(request.id, order) {
+                Some(cursor) => format!("&cursor={cursor}"),
+                None => return false,
+            },
+            FillsFrom::First | FillsFrom::After(_) => return false,
+        };
+        let query = format!("?order_ids={order}&limit=100{older}");
+        self.write_get(FILLS, &query, request.time_ms, out);
+        true
+    }
+
+    fn fills_weight(&self) -> u32 {
+        1
+    }
+
+    #[cold]
+    fn open_orders(&mut self, _id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
+        self.write_get(LIST, "?order_status=OPEN&limit=1000", time_ms, out);
+        true
+    }
+
+    fn open_orders_weight(&self) -> u32 {
+        1
+    }
+
+    #[cold]
+    fn balances(&mut self, _id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
+        self.write_get(ACCOUNTS, "?limit=250", time_ms, out);
+        true
+    }
+
+    fn balances_weight(&self) -> u32 {
+        1
+    }
+
+    fn outcome(failure: &Failure<'_>) -> Outcome {
+        meaning_of(failure)
+    }
+}
+
+impl CoinbaseOrders {
+    /// Posts the body that was written.
+    #[inline]
+    fn write_post(&mut self, path: &str, time_ms: i64, out: &mut Vec<u8>) {
+        self.write_head(("POST", path, ""), time_ms, out);
+        let mut text = JsonText(out);
+        text.text("\nContent-Type: application/json\nContent-Length: ");
+        text.integer(self.body.len());
+        text.text("\n\n");
+        text.bytes(&self.body);
+    }
+
+    fn write_get(&mut self, path: &str, query: &str, time_ms: i64, out: &mut Vec<u8>) {
+        self.write_head(("GET", path, query), time_ms, out);
+        out.extend_from_slice(b"\n\n");
+    }
+
+    /// The token is for the path alone.
+    #[inline]
+    fn write_head(
+        &mut self,
+        (method, path, query): (&str, &str, &str),
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) {
+        out.clear();
+        let parts = [method, " ", path, query, "\nAuthorization: Bearer "];
+        parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        self.key.write(Some((method, path)), time_ms, out);
+    }
+}
+
+/// The venue's name of an order.
+#[inline]
+fn push_name(name: VenueRef, out: &mut Vec<u8>) {
+    // A vector takes every byte.
+    let _written = write!(out, "{name}");
+}
+
+#[cfg(test)]
+mod tests;
