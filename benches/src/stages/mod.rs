@@ -3,6 +3,7 @@
 
 mod added;
 mod burn;
+mod decode;
 mod fan_out;
 mod flips;
 mod ordering;
@@ -13,6 +14,7 @@ mod record;
 mod recorded;
 mod recovery;
 mod subscribers;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -30,7 +32,7 @@ use crate::partner::Partner;
 #[command(name = "stages", version)]
 struct Options {
     /// Only sections whose name contains this: dispatcher, added, paced, subscribers, burn,
-    /// record, orders, recovery, merging,
+    /// record, orders, decode, tls, recovery, merging,
     /// flips.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
@@ -116,7 +118,7 @@ pub fn main() -> ExitCode {
     };
     let bench = Bench { partner, clock: Clock::start(), rounds: options.rounds };
     crate::machine::header().iter().for_each(|line| println!("{line}"));
-    let sections: [Section; 10] = [
+    let sections: [Section; 12] = [
         ("dispatcher", fan_out::section),
         ("added", added::section),
         ("paced", paced_stages::section),
@@ -124,6 +126,8 @@ pub fn main() -> ExitCode {
         ("burn", burn::section),
         ("record", record::section),
         ("orders", orders::section),
+        ("decode", decode::section),
+        ("tls", tls::section),
         ("recovery", recovery::section),
         ("merging", ordering::section),
         ("flips", flips::section),
