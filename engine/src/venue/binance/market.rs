@@ -18,6 +18,11 @@ use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
 /// Levels a side of a snapshot: the venue's own limit.
 const SNAPSHOT_LEVELS: usize = 5_000;
+/// From so many symbols on a snapshot has fewer levels: twelve of the deepest weigh half of what
+/// the venue allows in a minute.
+const MANY_SYMBOLS: usize = 13;
+/// Levels a side of a snapshot then.
+const MANY_LEVELS: usize = 1_000;
 /// Levels a side that a live book is held against: the most that weigh as little as one.
 const SHALLOW_LEVELS: usize = 100;
 
@@ -57,6 +62,13 @@ impl MarketProtocol for SpotMarket {
             path: |native| format!("/api/v3/depth?symbol={native}&limit={SHALLOW_LEVELS}"),
             weight: 5,
         },
+        many: Some((
+            MANY_SYMBOLS,
+            ShallowSnapshot {
+                path: |native| format!("/api/v3/depth?symbol={native}&limit={MANY_LEVELS}"),
+                weight: 50,
+            },
+        )),
     });
     const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const EVENTS_MAX: usize = 2;
@@ -138,4 +150,23 @@ pub(in crate::venue) fn request_of_streams(
     let names: Vec<String> = streams.iter().map(|name| format!("\"{name}\"")).collect();
     let names = names.join(",");
     out.push_str(&format!(r#"{{"method":"{method}","params":[{names}],"id":{id}}}"#));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_snapshots_of_all_symbols_fit_into_half_a_minute_s_weight() {
+        let rest = SpotMarket::SNAPSHOT.rest().unwrap();
+        let of = |count| {
+            let (path, weight) = rest.of_symbols(count);
+            (path("BTCUSDT"), weight)
+        };
+        assert_eq!(of(1), ("/api/v3/depth?symbol=BTCUSDT&limit=5000".to_owned(), 250));
+        assert_eq!(of(13), ("/api/v3/depth?symbol=BTCUSDT&limit=1000".to_owned(), 50));
+        for count in [12, 13, 40, 60] {
+            assert!(count as u32 * of(count).1 <= 3_000, "{count}");
+        }
+    }
 }

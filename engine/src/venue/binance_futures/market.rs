@@ -61,6 +61,7 @@ impl MarketProtocol for FuturesMarket {
             path: |native| format!("/fapi/v1/depth?symbol={native}&limit={SHALLOW_LEVELS}"),
             weight: 5,
         },
+        many: None,
     });
     const KEEP_ALIVE: KeepAlive = KeepAlive::WsPing;
     const EVENTS_MAX: usize = 2;

@@ -249,11 +249,12 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         if self.queue.is_empty() {
             return self.ask_shallow(&rest.shallow, now_ns);
         }
-        if !self.may_send(rest.weight, now_ns) {
+        let (path, weight) = rest.of_symbols(self.symbols.len());
+        if !self.may_send(weight, now_ns) {
             return 0;
         }
         let instrument = self.queue.remove(0);
-        self.ask_for(instrument, rest.path, false, now_ns)
+        self.ask_for(instrument, path, false, now_ns)
     }
 
     /// Asks for the best levels of a book that is live: when no other one waits.

@@ -39,6 +39,20 @@ pub struct RestSnapshot {
     pub weight: u32,
     /// The same of the best levels alone, which weighs less: live books are held against it.
     pub shallow: ShallowSnapshot,
+    /// From so many symbols of a connection on, what is asked for in its place: with fewer levels
+    /// all of them fit into the venue's budget at once, and none waits minutes for its book.
+    pub many: Option<(usize, ShallowSnapshot)>,
+}
+
+impl RestSnapshot {
+    /// What is asked for where a connection has so many symbols: path and query, and weight.
+    #[must_use]
+    pub fn of_symbols(&self, count: usize) -> (fn(&str) -> String, u32) {
+        match self.many {
+            Some((least, many)) if count >= least => (many.path, many.weight),
+            _ => (self.path, self.weight),
+        }
+    }
 }
 
 /// How REST tells the best levels of a book; the answer is worded as that of the whole book.
