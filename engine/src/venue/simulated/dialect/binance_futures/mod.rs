@@ -62,9 +62,9 @@ impl BinanceFutures {
     }
 
     /// Whether a request names the account's stream.
-    fn is_account(&self, request: &HttpRequest) -> bool {
+    fn is_account(&self, request: &HttpRequest, now: Moment) -> bool {
         let listen_key = request.parameter("listenKey").unwrap_or_default();
-        self.orders.format().is_stream(&listen_key)
+        self.orders.format().is_stream(&listen_key, now)
     }
 
     fn depth(
@@ -114,7 +114,7 @@ impl Dialect for BinanceFutures {
             "/market/ws" => (MARKET, None),
             "/public/ws" | "/ws" => (PUBLIC, None),
             API => (API, None),
-            STREAM if self.is_account(request) => (STREAM, None),
+            STREAM if self.is_account(request, now) => (STREAM, None),
             _ => return Err(Reply::not_found()),
         };
         let message = limits_message(limits.rules());
@@ -209,6 +209,11 @@ impl Dialect for BinanceFutures {
         now: Moment,
     ) -> Option<AccountFrame> {
         self.orders.account_frame(event, exchange, now)
+    }
+
+    fn heartbeat(&self, session: &Session, now: Moment) -> Option<String> {
+        let format = self.orders.format();
+        if session.part == STREAM { format.expired(now) } else { None }
     }
 
     fn stream_terminated(&self, now: Moment) -> Option<String> {

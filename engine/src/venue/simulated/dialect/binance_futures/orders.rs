@@ -30,6 +30,8 @@ pub const API: &str = "/ws-fapi/v1";
 pub const STREAM: &str = "/private/ws";
 /// How the names of the account's streams begin: no word that is masked elsewhere with them.
 const LISTEN_KEY: &str = "xq7Zk9vBpqia91ma19a5s61cv6a81va65sdf19v8a65a";
+/// The account's stream ends so long after its name was asked for, or was kept up last.
+const STREAM_MS: i64 = 3_600_000;
 /// Fills of one list.
 const FILLS_MAX: usize = 1_000;
 
@@ -39,8 +41,8 @@ pub(super) struct FuturesOrders {
     symbols: Vec<SimulatedSymbol>,
     /// Streams of the account so far: each has a name of its own. 0: none was asked for.
     streams: Cell<u32>,
-    /// The last of them lives.
-    is_alive: Cell<bool>,
+    /// The last of them lives until then, ms of the epoch.
+    alive_until_ms: Cell<i64>,
 }
 
 impl FuturesOrders {
@@ -50,7 +52,7 @@ impl FuturesOrders {
             keys: Keys { api_key: options.api_key.clone(), public_key },
             symbols: options.symbols.clone(),
             streams: Cell::new(0),
-            is_alive: Cell::new(false),
+            alive_until_ms: Cell::new(0),
         }
     }
 
@@ -59,13 +61,22 @@ impl FuturesOrders {
     }
 
     /// Whether the account is heard under this name.
-    pub(super) fn is_stream(&self, listen_key: &str) -> bool {
-        self.is_alive.get() && self.listen_key() == listen_key
+    pub(super) fn is_stream(&self, listen_key: &str, now: Moment) -> bool {
+        self.is_alive(now.epoch_ms) && self.listen_key() == listen_key
+    }
+
+    fn is_alive(&self, now_ms: i64) -> bool {
+        now_ms < self.alive_until_ms.get()
+    }
+
+    /// What a stream is told that was not kept up.
+    pub(super) fn expired(&self, now: Moment) -> Option<String> {
+        (!self.is_alive(now.epoch_ms)).then(|| self.end_stream(now))
     }
 
     /// The stream ends: what it is told.
     pub(super) fn end_stream(&self, now: Moment) -> String {
-        self.is_alive.set(false);
+        self.alive_until_ms.set(0);
         let listen_key = self.listen_key();
         json!({"e": "listenKeyExpired", "E": now.epoch_ms, "listenKey": listen_key}).to_string()
     }
@@ -84,24 +95,31 @@ impl FuturesOrders {
                 json!({"apiKey": self.keys.api_key, "authorizedSince": now_ms,
                     "connectedSince": talk.session.connected_ms, "serverTime": now_ms})
             }),
-            "userDataStream.start" | "userDataStream.ping" => self.keep_stream(method, params),
+            "userDataStream.start" | "userDataStream.ping" => {
+                self.keep_stream(method, params, now_ms)
+            }
             _ => return None,
         };
         Some(result)
     }
 
     /// The key's name is all that it takes.
-    fn keep_stream(&self, method: &str, params: &Map<String, Value>) -> Result<Value, Told> {
+    fn keep_stream(
+        &self,
+        method: &str,
+        params: &Map<String, Value>,
+        now_ms: i64,
+    ) -> Result<Value, Told> {
         if text(params, "apiKey").as_deref() != Some(self.keys.api_key.as_str()) {
             return Err(Told::key());
         }
-        if !self.is_alive.get() {
+        if !self.is_alive(now_ms) {
             if method == "userDataStream.ping" {
                 return Err(Told::bad(-1125, "This listenKey does not exist."));
             }
             self.streams.set(self.streams.get() + 1);
-            self.is_alive.set(true);
         }
+        self.alive_until_ms.set(now_ms + STREAM_MS);
         Ok(json!({"listenKey": self.listen_key()}))
     }
 
@@ -372,5 +390,34 @@ fn refusal(why: Refused) -> Told {
         ),
         Refused::Exchange(Refusal::NoBalance) => Told::bad(-2019, "Margin is insufficient."),
         Refused::Exchange(refusal) => refusal.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_lives_for_an_hour_behind_its_last_upkeep_and_keeps_its_name() {
+        let options = SimulatedVenueOptions::default();
+        let (orders, key) = (FuturesOrders::new(&options), options.api_key);
+        let params = json!({"apiKey": key}).as_object().cloned().unwrap_or_default();
+        let asked = |method: &str, now_ms: i64| {
+            let told = orders.keep_stream(method, &params, now_ms);
+            told.map(|told| told["listenKey"].to_string()).map_err(|refused| refused.code)
+        };
+        let at = |epoch_ms: i64| Moment { epoch_ms, ns: 0 };
+        assert_eq!(asked("userDataStream.ping", 0), Err(-1125), "there is none");
+        let first = asked("userDataStream.start", 0).expect("a name");
+        let name = first.trim_matches('"');
+        assert!(
+            orders.is_stream(name, at(STREAM_MS - 1)) && !orders.is_stream(name, at(STREAM_MS))
+        );
+        assert_eq!(asked("userDataStream.ping", STREAM_MS - 1).as_ref(), Ok(&first));
+        assert_eq!(orders.expired(at(2 * STREAM_MS - 2)), None);
+        let told = orders.expired(at(2 * STREAM_MS)).expect("it has ended");
+        assert!(told.contains("listenKeyExpired") && told.contains(name), "{told}");
+        assert_eq!(asked("userDataStream.ping", 2 * STREAM_MS), Err(-1125));
+        assert_ne!(asked("userDataStream.start", 2 * STREAM_MS), Ok(first), "another one");
     }
 }
