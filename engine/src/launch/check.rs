@@ -235,8 +235,8 @@ mod tests {
         let unknown = refused("kind = \"nasdaq\"");
         assert!(unknown.contains("venue[0].kind") && unknown.contains("binance"), "{unknown}");
         let api = "api_url = \"ws://127.0.0.1:1/api\"\napi_key = \"k\"\nprivate_key_file = \"k\"";
-        let no_orders = refused(&format!("kind = \"coinbase\"\n{api}"));
-        assert!(no_orders.contains("api_url") && no_orders.contains("no orders"), "{no_orders}");
+        let no_rest = refused(&format!("kind = \"coinbase\"\n{api}"));
+        assert!(no_rest.contains("rest_url: missing"), "{no_rest}");
         assert!(refused(api).contains("private key k: cannot be read"));
     }
 
