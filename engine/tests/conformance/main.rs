@@ -16,6 +16,7 @@ mod feed;
 mod fills_lists;
 mod harness;
 mod in_band;
+mod listen_keys;
 mod market_faults;
 mod order_faults;
 mod orders;

@@ -19,6 +19,8 @@ pub struct RawServer {
     pub address: SocketAddr,
     rest: RestServer,
     accepted: Arc<AtomicUsize>,
+    /// What connections of the account's stream asked for, by the first line of their handshake.
+    streams: Arc<Mutex<Vec<String>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -33,6 +35,8 @@ impl RawServer {
         let address = listener.local_addr().expect("an address");
         let (accepted, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (counter, stopped) = (Arc::clone(&accepted), Arc::clone(&stop));
+        let streams = Arc::<Mutex<Vec<String>>>::default();
+        let wanted = Arc::clone(&streams);
         let (rest, asks, asked) = RestServer::start();
         let asked = Arc::new(Mutex::new(asked));
         let (scripted, connections) = channel::<TcpStream>();
@@ -45,9 +49,9 @@ impl RawServer {
                 stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
                 stream.set_nodelay(true).expect("no delay");
                 if is_of_account(&stream) {
-                    let asks = asks.clone();
+                    let (asks, wanted) = (asks.clone(), Arc::clone(&wanted));
                     // Ends with the connection, which the trader closes at the latest.
-                    std::thread::spawn(move || serve_account(stream, &asks));
+                    std::thread::spawn(move || serve_account(stream, &asks, &wanted));
                     continue;
                 }
                 counter.fetch_add(1, Ordering::AcqRel);
@@ -66,7 +70,7 @@ impl RawServer {
             let _panicked = accepting.join();
         };
         let thread = std::thread::spawn(run);
-        RawServer { address, rest, accepted, stop, thread: Some(thread) }
+        RawServer { address, rest, accepted, streams, stop, thread: Some(thread) }
     }
 
     /// Of a trader at this server.
@@ -77,6 +81,11 @@ impl RawServer {
     /// Connections accepted so far.
     pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::Acquire)
+    }
+
+    /// What connections of the account's stream asked for so far.
+    pub fn streams(&self) -> Vec<String> {
+        self.streams.lock().expect("no panic").clone()
     }
 }
 
@@ -121,14 +130,16 @@ fn is_of_account(stream: &TcpStream) -> bool {
 }
 
 /// Hands over what an account's stream is asked, for as long as it lives.
-fn serve_account(stream: TcpStream, asks: &Sender<Asked>) {
+fn serve_account(stream: TcpStream, asks: &Sender<Asked>, wanted: &Mutex<Vec<String>>) {
     // It may say nothing, and is told of orders all the same.
     let Ok(heard) = stream.try_clone() else { return };
     if asks.send((String::new(), Answers::Account(heard))).is_err() {
         return;
     }
     let mut peer = Peer::new(stream);
-    if peer.shake_hands().is_err() {
+    let Ok(head) = peer.read_head() else { return };
+    wanted.lock().expect("no panic").push(head.lines().next().unwrap_or_default().to_owned());
+    if peer.send(Peer::agreement(&head).as_bytes()).is_err() {
         return;
     }
     while let Ok(request) = peer.read_text() {

@@ -87,6 +87,8 @@ pub(super) struct AccountCheck {
     pub(super) found: Vec<AssetBalance>,
     /// What was told last of each asset, by its number, and the instrument that it goes with.
     pub(super) told: Box<[Option<(InstrumentId, Balance)>]>,
+    /// It holds positions in contracts, which a fill of any order of its moves.
+    pub(super) holds_positions: bool,
 }
 
 impl AccountCheck {
@@ -106,6 +108,7 @@ impl AccountCheck {
             others_count: 0,
             found: Vec::new(),
             told: Box::default(),
+            holds_positions: false,
         }
     }
 

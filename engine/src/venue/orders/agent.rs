@@ -236,7 +236,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 failure: None,
                 cancelled_outside: 0,
                 account_stream: AccountStream::default(),
-                account: recovery.account(options.instruments.asset_count()),
+                account: recovery.account(options.instruments.asset_count(), P::TRADES_CONTRACTS),
                 instruments: options.instruments,
                 query_all_ns: 0,
                 wants_query_of_all: false,
@@ -301,8 +301,12 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[cold]
     fn log_on(&mut self, step: usize) -> bool {
         self.orders.logon_replies = step;
-        self.follow_stream_path();
+        // Before the first step there can only be the path of a connection that is gone.
+        if step > 0 {
+            self.follow_stream_path();
+        }
         if !self.may_log_on(step) {
+            self.end_without_stream(step);
             return false;
         }
         let Some(operation) = P::LOGON.get(step) else {

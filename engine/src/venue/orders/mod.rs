@@ -44,6 +44,7 @@ mod rollover;
 mod stage;
 mod start_recovery;
 pub mod states;
+mod strangers;
 mod stream_line;
 mod stream_watch;
 pub mod table;

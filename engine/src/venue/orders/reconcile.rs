@@ -42,7 +42,7 @@ pub(super) const DOUBTED_AGAIN_NS: u64 = 120_000_000_000;
 pub(super) const GONE_AGAIN_NS: u64 = 60_000_000_000;
 /// What is wrong with a report of another day, and with a fee above what was traded.
 const FOREIGN_TIME: &str = "time of a report is a day or more off";
-const OTHER_NAME: &str = "report on it under another name";
+pub(super) const OTHER_NAME: &str = "report on it under another name";
 pub(super) const ABSURD_FEE: &str = "fee above what was bought or sold";
 /// Bytes of an unknown value that the log shows, and values that it names.
 const VALUE_BYTES_MAX: usize = 64;
@@ -239,7 +239,9 @@ impl<O: EventOutlet> Reconciler<O> {
     #[inline]
     fn on_report(&mut self, name: &[u8], report: &VenueReport, time_ns: i64, raw: &[u8]) {
         let its = (report.venue_order_id, report.instrument);
-        let Some(key) = self.key_of(name, its, time_ns, raw) else { return };
+        let Some(key) = self.key_of(name, its, time_ns, raw) else {
+            return self.on_strange_fill(name, report);
+        };
         if report.expiry == ExpiryReason::Unlisted {
             self.stats.unknown();
             self.letter(LetterReason::Unknown, "expiry reason not known", raw);
@@ -328,25 +330,9 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
-    /// A report that names no order of ours is a stranger's, unless the venue's own name in it is
-    /// that of one of ours.
-    #[cold]
-    fn on_strange_name(&mut self, (id, instrument): (VenueRef, InstrumentId), raw: &[u8]) {
-        self.letter(LetterReason::Order, "no order of this run", raw);
-        let key = self.by_venue_id(id);
-        if let Some(key) = key.filter(|key| self.is_for(*key, instrument)) {
-            self.alarm(key, OTHER_NAME);
-            self.apply(key, OrderInput::Contradiction);
-        }
-    }
-
-    fn is_for(&self, key: OrderKey, instrument: InstrumentId) -> bool {
-        self.table.get(key).is_some_and(|order| order.command.instrument_id() == instrument)
-    }
-
     /// The open order that the venue calls so.
     #[cold]
-    fn by_venue_id(&self, id: VenueRef) -> Option<OrderKey> {
+    pub(super) fn by_venue_id(&self, id: VenueRef) -> Option<OrderKey> {
         let mut open = self.table.open();
         open.find(|(_, order)| !id.is_none() && order.venue_order_id == id).map(|(key, _)| key)
     }

@@ -60,8 +60,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             found.balances.clear();
             log::warn!(
                 "[{venue}] contracts: wallets and positions there are not held against what was \
-                 traded here. Liquidations, funding and what others do with the account show in \
-                 the balances alone"
+                 traded here. A fill of the venue's own order (a liquidation) or of somebody \
+                 else's is an error here while this session hears it; what happened before, and \
+                 funding, show in the balances alone"
             );
         }
         say_orders(venue, &found);

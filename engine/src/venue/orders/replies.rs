@@ -161,7 +161,8 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Logon(_) => self.logon_replies += 1,
             Asked::Time if !has_time => self.venue_clock.failed(self.now_ns),
             // The stream tells which orders it ended.
-            Asked::Time | Asked::CancelSymbol(..) | Asked::Upkeep => {}
+            Asked::Time | Asked::CancelSymbol(..) => {}
+            Asked::Upkeep => self.account_stream.upkeep.is_answered = true,
             Asked::DeadMan => self.on_dead_man_set(body),
             Asked::Subscribe => self.on_stream_renewed(),
             Asked::Submit(key) => {

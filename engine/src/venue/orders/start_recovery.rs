@@ -55,10 +55,10 @@ impl VenueRecovery {
 }
 
 impl StartRecovery {
-    /// What is asked of the account beside it; of so many assets.
-    pub(super) fn account(&self, assets: usize) -> AccountCheck {
+    /// What is asked of the account beside it; of so many assets, and with positions or without.
+    pub(super) fn account(&self, assets: usize, holds_positions: bool) -> AccountCheck {
         let account = AccountCheck::new(self.asks_account, self.cancels_unrecorded);
-        AccountCheck { told: vec![None; assets].into(), ..account }
+        AccountCheck { told: vec![None; assets].into(), holds_positions, ..account }
     }
 
     /// What the session knows now of each order, and of the account.

@@ -3,9 +3,9 @@
 
 use super::agent::OrderAgent;
 use super::reading::take_frames;
-use crate::venue::EventOutlet;
 use crate::venue::protocol::{OrderProtocol, OwnStream, Way};
 use crate::venue::transport::{CloseReason, Progress, Session};
+use crate::venue::{EventOutlet, SessionState};
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Goes on with it. Where it ends, the session ends.
@@ -44,6 +44,30 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if let (Some(stream), Some(path)) = (&mut self.stream, self.protocol.stream_path()) {
             stream.set_path(&path);
             stream.resume();
+        }
+    }
+
+    /// Every step of the logon was answered, and none has told the stream's path: waiting for it
+    /// would have no end.
+    #[cold]
+    pub(super) fn end_without_stream(&mut self, step: usize) {
+        let is_off = self.stream.as_ref().is_some_and(|of| of.state() == SessionState::Off);
+        if is_off && step >= P::LOGON.len() {
+            let (operation, reason) = ("logon", "the venue did not name the account's stream");
+            self.session.fail(CloseReason::Refused { operation, reason, code: 0 });
+        }
+    }
+
+    /// The venue has named the stream once more. Under another name than that of the connection
+    /// that stands, that one hears nothing any more and need not end: the session begins anew.
+    #[cold]
+    pub(super) fn check_stream_path(&mut self) {
+        let path = self.protocol.stream_path();
+        let (Some(stream), Some(path)) = (&self.stream, path) else { return };
+        if stream.endpoint().path() != path {
+            let (operation, reason) = ("read", "the account's stream has another name by now");
+            log::warn!("[{}] {reason}", self.orders.venue);
+            self.session.fail(CloseReason::Refused { operation, reason, code: 0 });
         }
     }
 

@@ -18,6 +18,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Sends the request, once it is due.
     #[inline]
     pub(super) fn keep_up(&mut self) -> usize {
+        if std::mem::take(&mut self.orders.account_stream.upkeep.is_answered) {
+            self.check_stream_path();
+        }
         if self.orders.now_ns < self.upkeep_timer_ns() {
             return 0;
         }
