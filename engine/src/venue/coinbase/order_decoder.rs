@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use simd_json::Node;
 
 use self::rest::{Lists, read_answer};
-use super::refusals::{NOT_FOUND, NOT_LISTED, failure_of};
+use super::refusals::{NOT_FOUND, NOT_IN_TIME, NOT_LISTED, failure_of};
 use crate::event::{ExpiryReason, OrderStatus, Side, VenueRef};
 use crate::venue::codec::{
     DecodeError, JsonBuffer, Value, elements, need_date_ns, need_number, need_scaled, need_text,
@@ -115,7 +115,7 @@ impl CoinbaseReports {
         }
         let cursor = match question.cursor.as_str() {
             "" => String::new(),
-            cursor => format!("&cursor={cursor}"),
+            cursor => at_cursor(cursor),
         };
         self.questions.push_back(question);
         cursor
@@ -170,6 +170,7 @@ impl OrderDecoder for CoinbaseReports {
         let question = questions.iter_mut().find(|of| of.id == Some(id));
         let wanted = question.as_ref().map(|question| question.name.as_slice());
         let mut lists = Lists::new(symbols, (listed, balances, fills));
+        lists.filled = self.pages.awaited(id);
         let read =
             rest.parse(body, |nodes| read_answer(object(nodes)?, status, wanted, &mut lists));
         let Lists { next, unreadable, .. } = lists;
@@ -212,17 +213,39 @@ impl Question {
     /// one.
     fn not_here(&mut self, next: String) -> Failure<'static> {
         self.pages += 1;
-        if next.is_empty() || self.pages >= PAGES_MAX {
+        if next.is_empty() {
             return Failure::of(200, NOT_FOUND, "not among the orders of this product");
+        }
+        if self.pages >= PAGES_MAX {
+            return Failure::of(200, NOT_IN_TIME, "not among the newest orders of this product");
         }
         (self.id, self.cursor) = (None, next);
         Failure::of(200, NOT_LISTED, "not on this page of the orders")
     }
 }
 
-/// What can be told of a frame that can't be read. Cold, and without a parser: it may be no JSON.
+/// Where a list goes on, as it stands in a request: in the venue's own words, whatever they are.
+#[cold]
+pub(super) fn at_cursor(cursor: &str) -> String {
+    let mut out = String::from("&cursor=");
+    for byte in cursor.bytes() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// What can be told of a frame that can't be read. Of one with several orders none is named, so
+/// that all are asked for. Cold, and without a parser: it may be no JSON.
 #[cold]
 fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
+    let mark = br#""client_order_id":""#;
+    let has_several = frame.windows(mark.len()).filter(|part| part == mark).nth(1).is_some();
+    let frame = if has_several { b"" } else { frame };
     UnreadFrame {
         error,
         name: text_after(frame, br#""client_order_id":""#),
@@ -273,7 +296,13 @@ fn read_frame<'a>(
             let time_ns = need_date_ns(time, "field timestamp missing or no time")?;
             for event in events {
                 let [orders] = pick(event, ["orders"])?;
-                for order in orders.and_then(elements).into_iter().flatten() {
+                let orders = match orders {
+                    Some(orders) => {
+                        elements(orders).ok_or(DecodeError::field("field orders is no array"))?
+                    }
+                    None => continue,
+                };
+                for order in orders {
                     if let Some(report) = read_order(order, symbols, time_ns) {
                         reports.push(report);
                     }

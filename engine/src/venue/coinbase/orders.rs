@@ -14,7 +14,7 @@
 
 use std::io::Write;
 
-use super::order_decoder::CoinbaseReports;
+use super::order_decoder::{CoinbaseReports, at_cursor};
 use super::refusals::meaning_of;
 use super::token::CoinbaseKey;
 use crate::event::{RejectReason, Side, VenueRef, push_scaled};
@@ -172,7 +172,7 @@ impl OrderProtocol for CoinbaseOrders {
                 String::new()
             }
             FillsFrom::Older => match pages.ask_older(request.id, order) {
-                Some(cursor) => format!("&cursor={cursor}"),
+                Some(cursor) => at_cursor(&cursor),
                 None => return false,
             },
             FillsFrom::First | FillsFrom::After(_) => return false,

@@ -1,5 +1,5 @@
 //! The venue's words on what it did not do. It tells no codes: those that this engine tells are the
-//! places in this table, from 1; 0 is any other word.
+//! places in this table, from 1; -3 is any other word, which the log names, and 0 none at all.
 //!
 //! Source: "Create Order" and "Cancel Orders" of the venue's reference, its client, and replies on
 //! record. A new order that is refused is answered with status 200 and a word.
@@ -15,6 +15,11 @@ pub(in crate::venue) const RATE_LIMITED: i32 = 3;
 pub(in crate::venue) const UNAUTHORIZED: i32 = 5;
 /// The part of the list that was asked for does not have it, which says nothing yet.
 pub(super) const NOT_LISTED: i32 = -1;
+
+/// The list goes on further than it is read, which says nothing of the order.
+pub(super) const NOT_IN_TIME: i32 = -2;
+/// A word that is not in this table.
+const OTHER_WORD: i32 = -3;
 
 const REFUSED: Outcome = Outcome::Refused(RejectReason::Venue);
 
@@ -61,11 +66,13 @@ pub(in crate::venue) fn code_of(word: &str) -> i32 {
 }
 
 /// A failure of this status, for which the venue has this word, and the code that goes with them.
-pub(super) fn failure_of<'a>(status: u16, word: &str, message: &'a str) -> Failure<'a> {
+pub(super) fn failure_of<'a>(status: u16, word: &'a str, message: &'a str) -> Failure<'a> {
     let code = match (code_of(word), status) {
         (0, 401 | 403) => UNAUTHORIZED,
         (0, 404) => NOT_FOUND,
         (0, 429) => RATE_LIMITED,
+        // The word itself is what is to be known of it.
+        (0, _) if !word.is_empty() => return Failure::of(status, OTHER_WORD, word),
         (code, _) => code,
     };
     Failure::of(status, code, message)
@@ -73,12 +80,15 @@ pub(super) fn failure_of<'a>(status: u16, word: &str, message: &'a str) -> Failu
 
 /// What a failure means for the request.
 pub(super) fn meaning_of(failure: &Failure<'_>) -> Outcome {
-    // What a server in trouble says of an order is no word on it.
-    if failure.status >= 500 {
+    // What a server in trouble says of an order is no word on it; nor is that the request took too
+    // long, is there already, or was done in another way than the one on record.
+    if failure.status >= 500 || matches!(failure.status, 201..=299 | 408 | 409 | 499) {
         return Outcome::Unknown;
     }
-    if failure.code == NOT_LISTED {
-        return Outcome::NotListed;
+    match failure.code {
+        NOT_LISTED => return Outcome::NotListed,
+        NOT_IN_TIME => return Outcome::Unknown,
+        _ => {}
     }
     let place = usize::try_from(failure.code).ok().and_then(|code| code.checked_sub(1));
     place.and_then(|place| WORDS.get(place)).map_or(REFUSED, |(_, outcome)| *outcome)
@@ -99,10 +109,12 @@ mod tests {
         for status in [401, 403] {
             assert_eq!(meaning(status, ""), Outcome::BadKey);
         }
-        for status in [500, 502, 503, 504] {
+        assert_eq!(failure_of(200, "MOON", "no"), Failure::of(200, OTHER_WORD, "MOON"));
+        for status in [201, 202, 204, 408, 409, 499, 500, 502, 503, 504] {
             assert_eq!(meaning(status, "INVALID_PRODUCT_ID"), Outcome::Unknown);
         }
         assert_eq!(meaning_of(&Failure::of(200, NOT_LISTED, "")), Outcome::NotListed);
+        assert_eq!(meaning_of(&Failure::of(200, NOT_IN_TIME, "")), Outcome::Unknown);
         let named = [NOT_FOUND, RATE_LIMITED, UNAUTHORIZED];
         let words = ["NOT_FOUND", "rate_limit_exceeded", "Unauthorized"];
         assert_eq!(words.map(code_of), named);

@@ -452,6 +452,9 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
             return self.go_on_unread(phase);
         }
         let mut work = self.step();
+        if self.rest.orders.as_ref().is_some_and(RestLine::holds_risk) {
+            self.take_back_orders();
+        }
         // Before the socket is read: an order that waits would pay for that system call.
         work += self.take_commands();
         if self.rest.iter().any(RestLine::is_busy) {

@@ -382,10 +382,27 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             // Without the account's stream nobody would hear of it.
             let lines = rest.orders.as_mut().filter(|_| session.is_open());
             let lines = lines.ok_or(RejectReason::NotConnected)?;
-            let is_taken = lines.send(id, text, orders.now_ns);
+            let adds_risk = orders.requests.asked(id).is_some_and(Asked::adds_risk);
+            let is_taken = lines.send((id, adds_risk), text, orders.now_ns);
             return if is_taken { Ok(()) } else { Err(RejectReason::SlowDown) };
         }
         session.send(text).map_err(|_| RejectReason::NotConnected)
+    }
+
+    /// Orders that wait for a line to REST do not leave once nothing that adds risk may, or nothing
+    /// of their consumer.
+    #[cold]
+    pub(super) fn take_back_orders(&mut self) {
+        let is_over = self.stop.phase() >= Phase::Draining
+            || self.stop.is_killed()
+            || self.quarantine.last_resort().is_halted();
+        let Self { rest, orders, quarantine, .. } = self;
+        let Some(lines) = &mut rest.orders else { return };
+        lines.take_back(|id| {
+            let key = orders.requests.asked(id).and_then(Asked::order);
+            let may_trade = |key: OrderKey| quarantine.may_trade(key.consumer, orders.venue_id);
+            is_over || !key.is_some_and(may_trade)
+        });
     }
 
     /// Writes what was queued, and takes the time once the system has it.

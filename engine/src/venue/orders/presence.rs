@@ -19,6 +19,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if self.ready.swap(false, Ordering::AcqRel) {
             log::error!("[{}] orders: not read any more, trading is halted", self.orders.venue);
         }
+        self.take_back_orders();
         let work = self.take_commands();
         if phase == Phase::Draining || self.stop.is_killed() {
             self.look_for_cancels();

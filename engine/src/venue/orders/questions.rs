@@ -144,7 +144,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[cold]
     pub(super) fn ask_over_rest(&mut self, id: u64) -> bool {
         let Self { rest, text, orders, .. } = self;
-        rest.questions.as_mut().is_some_and(|line| line.send(id, text, orders.now_ns))
+        rest.questions.as_mut().is_some_and(|line| line.send((id, false), text, orders.now_ns))
     }
 
     /// Goes on with what was sent and asked over REST.

@@ -77,6 +77,12 @@ impl Asked {
         }
     }
 
+    /// Whether it may add risk at the venue.
+    #[inline]
+    pub(super) fn adds_risk(self) -> bool {
+        matches!(self, Asked::Submit(_) | Asked::Amend(_))
+    }
+
     /// Whether it only asks what stands.
     pub(super) fn is_question(self) -> bool {
         self.is_query() || self.is_fills()
@@ -204,6 +210,13 @@ impl RequestsInFlight {
         let waiting = self.slots[slot(id)].filter(|waiting| waiting.id == id);
         let last = waiting.map_or(id, |waiting| waiting.last);
         id.saturating_add(1)..=last
+    }
+
+    /// What the request with this id is for, while it waits.
+    #[inline]
+    pub(super) fn asked(&self, id: u64) -> Option<Asked> {
+        let waiting = self.slots[slot(id)].filter(|of| of.id == id && !of.is_answered)?;
+        Some(waiting.asked)
     }
 
     /// When the request with this id was sent; `None` when no reply to it is awaited.

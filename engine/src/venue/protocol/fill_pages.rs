@@ -45,6 +45,11 @@ impl FillPages {
         Some(std::mem::take(&mut self.next))
     }
 
+    /// The order whose fills this request asks for.
+    pub(in crate::venue) fn awaited(&self, id: u64) -> Option<VenueRef> {
+        (self.asked == Some(id)).then_some(self.order)
+    }
+
     /// Where the next page begins, as far as it is known before the answer.
     pub(in crate::venue) fn goes_on_at(&mut self, next: &str) {
         next.clone_into(&mut self.next);

@@ -193,7 +193,8 @@ impl RestClient {
     fn begin(&mut self, request: &[u8], is_once: bool, now_ns: u64) -> Result<(), RestError> {
         let State::Idle(kept) = &mut self.state else { panic!("one request at a time") };
         let mut kept = kept.take();
-        if is_once && kept.as_mut().is_some_and(|stream| !is_quiet(stream, &mut self.read)) {
+        // What nobody asked for would be taken for the answer.
+        if kept.as_mut().is_some_and(|stream| !is_quiet(stream, &mut self.read)) {
             kept = None;
         }
         let endpoint = &self.options.endpoint;

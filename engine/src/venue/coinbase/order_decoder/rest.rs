@@ -4,7 +4,7 @@ use simd_json::Node;
 
 use super::super::refusals::failure_of;
 use super::{LISTED_MAX, Terms, Value, name_of, read_side, read_status, state, symbol_of, text};
-use crate::event::{AssetAmount, Liquidity, OrderStatus};
+use crate::event::{AssetAmount, Liquidity, OrderStatus, VenueRef};
 use crate::venue::codec::{
     DecodeError, boolean, elements, members, need_date_ns, need_scaled, need_text, need_word,
     number_or_none, parse_cut, pick,
@@ -21,6 +21,8 @@ pub(super) struct Lists<'l> {
     listed: &'l mut Vec<ListedOrder>,
     balances: &'l mut Vec<AssetBalance>,
     fills: &'l mut Vec<VenueFill>,
+    /// The order whose fills are listed.
+    pub(super) filled: Option<VenueRef>,
     /// Where the next page begins; empty where there is none.
     pub(super) next: String,
     /// Why an entry is left out.
@@ -35,7 +37,8 @@ impl<'l> Lists<'l> {
         listed.clear();
         balances.clear();
         fills.clear();
-        Lists { symbols, listed, balances, fills, next: String::new(), unreadable: None }
+        let (filled, next, unreadable) = (None, String::new(), None);
+        Lists { symbols, listed, balances, fills, filled, next, unreadable }
     }
 }
 
@@ -73,7 +76,7 @@ pub(super) fn read_answer<'a>(
         return Ok(Ok(body));
     }
     if let Some(filled) = filled {
-        read_fills(filled, lists.symbols, lists.fills)?;
+        read_fills(filled, lists)?;
         return Ok(Ok(ReplyBody::default()));
     }
     let accounts = accounts.ok_or(DecodeError::field("answer of no form that is known"))?;
@@ -238,19 +241,20 @@ fn read_state(order: &[Node<'_>], symbols: &SymbolMap) -> Result<VenueAnswer, De
 }
 
 /// The fills of one page, oldest first; the venue tells the newest first.
-fn read_fills(
-    list: &[Node<'_>],
-    symbols: &SymbolMap,
-    fills: &mut Vec<VenueFill>,
-) -> Result<(), DecodeError> {
+fn read_fills(list: &[Node<'_>], lists: &mut Lists<'_>) -> Result<(), DecodeError> {
     let list = elements(list).ok_or(DecodeError::field("field fills is no array"))?;
     let mut timed = Vec::with_capacity(list.len());
     for fill in list {
-        timed.push(read_fill(fill, symbols)?);
+        let [order] = pick(fill, ["order_id"])?;
+        let order = name_of(need_text(order, "field order_id missing or no text")?.as_bytes());
+        if lists.filled.is_some_and(|wanted| wanted != order) {
+            return Err(DecodeError::nonsense("fill of another order than was asked for"));
+        }
+        timed.push(read_fill(fill, lists.symbols)?);
     }
     timed.reverse();
     timed.sort_by_key(|(time_ns, _)| *time_ns);
-    fills.extend(timed.into_iter().map(|(_, fill)| fill));
+    lists.fills.extend(timed.into_iter().map(|(_, fill)| fill));
     Ok(())
 }
 

@@ -101,6 +101,21 @@ fn a_number_that_is_left_out_makes_every_order_a_question() {
 }
 
 #[test]
+fn a_frame_of_several_orders_that_cant_be_read_names_none_of_them() {
+    let mut decoder = decoder();
+    let of = [told("OPEN", "0", "0.01"), told("FILLED", "0.01", "0")];
+    let named = |decoder: &mut CoinbaseReports, frame: String| {
+        let unread = decoder.decode(frame.as_bytes()).map(|_| ()).unwrap_err();
+        (unread.name.is_some(), !unread.venue_order_id.is_none())
+    };
+    let timeless = |orders: &[String]| user(0, orders).replace("timestamp", "time");
+    assert_eq!(named(&mut decoder, timeless(&of[..1])), (true, true));
+    assert_eq!(named(&mut decoder, timeless(&of)), (false, false), "all are asked for");
+    let no_list = frame(0, "user", r#"{"type":"update","orders":{}}"#);
+    assert_eq!(named(&mut decoder, no_list), (false, false));
+}
+
+#[test]
 fn a_subscription_is_granted_or_refused_to_the_step_that_waits() {
     let mut decoder = decoder();
     let granted = |channel: &str| {
@@ -192,6 +207,7 @@ fn an_order_is_found_by_its_name_in_the_list_page_by_page() {
     let strange = page(&[listed("another", "OPEN", "0")], true, "789");
     assert_eq!(outcome(&mut decoder, (1, 200), &strange), Err(NOT_LISTED));
     assert_eq!(decoder.looks_for(2, NAME.as_bytes()), "&cursor=789");
+    assert_eq!(at_cursor("a+b/c=&x\n~"), "&cursor=a%2Bb%2Fc%3D%26x%0A~", "the venue's own word");
     let here = page(&[listed("another", "OPEN", "0"), listed(NAME, "OPEN", "0.004")], true, "9");
     let found = outcome(&mut decoder, (2, 200), &here);
     assert_eq!(found, Ok((id(), Some(OrderStatus::PartiallyFilled))));
@@ -204,7 +220,7 @@ fn an_order_is_found_by_its_name_in_the_list_page_by_page() {
         decoder.looks_for(10 + asked, NAME.as_bytes());
         match outcome(&mut decoder, (10 + asked, 200), &strange) {
             Err(NOT_LISTED) => {}
-            told => break assert_eq!(told, Err(NOT_FOUND)),
+            told => break assert_eq!(told, Err(NOT_IN_TIME), "it may be further down"),
         }
     }
     assert_eq!(asked, u64::from(PAGES_MAX));
@@ -281,4 +297,8 @@ fn fills_are_gathered_over_pages_and_told_oldest_first_with_their_fees() {
     let quoted = fill(1, 1).replace(r#""size_in_quote":false"#, r#""size_in_quote":true"#);
     let quoted = format!(r#"{{"fills":[{quoted}],"cursor":""}}"#);
     assert!(decoder.decode_rest(3, 200, quoted.as_bytes()).is_err(), "of another currency");
+    decoder.pages.ask_newest(4, VenueRef::number(5));
+    let strange = page([fill(4, 4), fill(3, 3)], "");
+    let unread = decoder.decode_rest(4, 200, strange.as_bytes()).unwrap_err();
+    assert_eq!(unread.error.detail, "fill of another order than was asked for");
 }

@@ -170,6 +170,19 @@ fn what_changes_something_is_written_once_and_on_a_connection_that_stands() {
 }
 
 #[test]
+fn an_answer_that_comes_twice_is_not_that_to_the_next_question() {
+    let mut bench = Bench::new(0);
+    let twice = plain("200 OK", "");
+    bench.ask(&twice, false).unwrap();
+    if let Some(stream) = &mut bench.served {
+        stream.write_all(twice.as_bytes()).unwrap();
+    }
+    bench.time.advance_to_ns(bench.clock.now_ns() + 1_000_000_000);
+    let reply = bench.ask(&plain("404 Not Found", ""), false).unwrap();
+    assert_eq!((reply.status, bench.heard, bench.net.totals().connections), (404, 2, 2));
+}
+
+#[test]
 fn what_has_not_left_is_known_not_to_have_left_and_can_be_given_up() {
     let mut bench = Bench::new(0);
     bench.client.ask_once(b"POST /orders\n\n{}", 0).unwrap();
