@@ -25,18 +25,41 @@ fn bad_days_by_seed_heal() {
     }
 }
 
-#[test]
-fn days_that_went_wrong_once_heal() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");
+/// The plan files of a folder beside this one, in the order of their names: name, and text.
+fn plan_files(folder: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let mut files: Vec<_> = folder.read_dir().unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty());
-    for file in files {
-        let text = std::fs::read_to_string(&file).unwrap();
-        let plan = draw(0, TROUBLE_MS).with_file(&text).unwrap();
-        let outcome = outcome(&plan);
-        println!("{}: {} events", file.display(), outcome.events);
-        assert!(outcome.violations.is_empty(), "{}: {:#?}", file.display(), outcome.violations);
+    let read = |file: std::path::PathBuf| {
+        (file.display().to_string(), std::fs::read_to_string(&file).unwrap())
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// What a plan file's run comes to, without a violation.
+fn healed(name: &str, text: &str) -> Outcome {
+    let outcome = outcome(&draw(0, TROUBLE_MS).with_file(text).unwrap());
+    println!("{name}: {} events", outcome.events);
+    assert!(outcome.violations.is_empty(), "{name}: {:#?}", outcome.violations);
+    outcome
+}
+
+#[test]
+fn days_that_went_wrong_once_heal() {
+    for (name, text) in plan_files("plans") {
+        healed(&name, &text);
+    }
+}
+
+#[test]
+fn days_on_which_other_engines_lost_orders_heal_and_are_as_bad_as_they_say() {
+    for (name, text) in plan_files("losses") {
+        let outcome = healed(&name, &text);
+        let marks = text.lines().find_map(|line| line.strip_prefix("# reaches: "));
+        for mark in marks.expect("it says what it reaches").split(", ") {
+            assert!(outcome.reached[mark] > 0, "{name}: {mark}: {:?}", outcome.reached);
+        }
     }
 }
 
