@@ -202,6 +202,21 @@ mod tests {
     }
 
     #[test]
+    fn a_trade_of_a_list_says_who_rested() {
+        for (maker, liquidity) in [(true, Liquidity::Maker), (false, Liquidity::Taker)] {
+            let trades = format!(
+                r#"[{{"id":1,"orderId":7,"symbol":"BTCUSDT","price":"1.50","qty":"1","maker":{maker}}}]"#
+            );
+            let mut decoder = decoder();
+            let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(5, 200, trades.as_bytes())
+            else {
+                panic!("{trades}");
+            };
+            assert_eq!(reply.outcome.unwrap().fills[0].liquidity, Some(liquidity));
+        }
+    }
+
+    #[test]
     fn the_end_of_the_stream_closes_it_and_what_is_of_no_use_is_known_by_name() {
         let mut decoder = decoder();
         let expired = r#"{"e":"listenKeyExpired","E":1699596037418,"listenKey":"OfYGbUzi3PraNagEkdKuFwUHn48brFsItTdsuiIXrucvkD0rhRXZ7I6URWfE8YE8"}"#;

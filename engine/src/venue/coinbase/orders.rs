@@ -81,7 +81,7 @@ impl OrderProtocol for CoinbaseOrders {
         out.clear();
         let start = format!(r#"{{"type":"subscribe","channel":"{channel}","jwt":""#);
         out.extend_from_slice(start.as_bytes());
-        self.key.write(None, time_ms, out);
+        self.key.write(None, b"", time_ms, out);
         if let Ok(token) = str::from_utf8(&out[start.len()..]) {
             crate::text::hide_passing(token);
         }
@@ -239,7 +239,8 @@ impl CoinbaseOrders {
         out.clear();
         let parts = [method, " ", path, query, "\nAuthorization: Bearer "];
         parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
-        self.key.write(Some((method, path)), time_ms, out);
+        let about = if method == "POST" { &self.body } else { query.as_bytes() };
+        self.key.write(Some((method, path)), about, time_ms, out);
     }
 }
 

@@ -45,12 +45,19 @@ impl CoinbaseKey {
         CoinbaseKey { name: name.to_owned(), key, nonce_seed, nonces: 0, part }
     }
 
-    /// Appends a token for a request over REST, or for one of a WebSocket. Allocates nothing while
-    /// there is room.
+    /// Appends a token for a request over REST, or for one of a WebSocket. `about`: what it asks
+    /// for, so that another program with the same key, in the same millisecond, uses another
+    /// number. Allocates nothing while there is room.
     #[inline]
-    pub fn write(&mut self, rest: Option<(&str, &str)>, time_ms: i64, out: &mut Vec<u8>) {
+    pub fn write(
+        &mut self,
+        rest: Option<(&str, &str)>,
+        about: &[u8],
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) {
         let start = out.len();
-        self.write_header(time_ms);
+        self.write_header(about, time_ms);
         push_base64(&self.part, out);
         out.push(b'.');
         self.write_payload(rest, time_ms / 1_000);
@@ -66,12 +73,13 @@ impl CoinbaseKey {
         push_base64(&signature, out);
     }
 
-    fn write_header(&mut self, time_ms: i64) {
+    fn write_header(&mut self, about: &[u8], time_ms: i64) {
         self.nonces += 1;
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(&self.nonce_seed);
         context.update(&self.nonces.to_be_bytes());
         context.update(&time_ms.to_be_bytes());
+        context.update(about);
         let mut nonce = [0; 2 * NONCE_BYTES];
         HEXLOWER.encode_mut(&context.finish().as_ref()[..NONCE_BYTES], &mut nonce);
         let parts: [&[u8]; 7] = [
@@ -188,7 +196,7 @@ mod tests {
     fn a_token_says_whose_it_is_for_what_and_for_how_long() {
         let mut key = key();
         let mut out = b"Bearer ".to_vec();
-        key.write(Some(("GET", "/api/v3/brokerage/accounts")), NOW_MS, &mut out);
+        key.write(Some(("GET", "/api/v3/brokerage/accounts")), b"", NOW_MS, &mut out);
         let (header, payload, (signed, signature)) = parts(out.strip_prefix(b"Bearer ").unwrap());
         let nonce = header["nonce"].as_str().unwrap();
         assert_eq!(nonce.len(), 32);
@@ -206,14 +214,25 @@ mod tests {
     #[test]
     fn no_two_tokens_are_the_same_and_that_of_a_websocket_names_no_request() {
         let (mut key, mut out) = (key(), Vec::new());
-        key.write(None, NOW_MS, &mut out);
+        key.write(None, b"", NOW_MS, &mut out);
         let first = parts(&out);
         out.clear();
-        key.write(None, NOW_MS, &mut out);
+        key.write(None, b"", NOW_MS, &mut out);
         let second = parts(&out);
         assert_ne!(first.0["nonce"], second.0["nonce"]);
         assert_eq!((first.1.get("uri"), &first.1), (None, &second.1));
         assert_eq!(format!("{key:?}"), "CoinbaseKey(hidden)");
+    }
+
+    #[test]
+    fn two_programs_with_one_key_use_different_numbers_for_different_orders() {
+        let nonce = |about: &[u8]| {
+            let mut out = Vec::new();
+            key().write(Some(("POST", "/api/v3/brokerage/orders")), about, NOW_MS, &mut out);
+            parts(&out).0["nonce"].clone()
+        };
+        assert_eq!(nonce(b"one"), nonce(b"one"), "chance has no part in it");
+        assert_ne!(nonce(b"one"), nonce(b"two"));
     }
 
     #[test]
@@ -222,7 +241,7 @@ mod tests {
         let (place, room) = (out.as_ptr(), key.part.capacity());
         for _ in 0..100 {
             out.clear();
-            key.write(Some(("POST", "/api/v3/brokerage/orders")), NOW_MS, &mut out);
+            key.write(Some(("POST", "/api/v3/brokerage/orders")), b"order", NOW_MS, &mut out);
         }
         assert_eq!((out.as_ptr(), key.part.capacity()), (place, room));
     }

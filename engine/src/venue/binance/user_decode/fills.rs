@@ -63,7 +63,8 @@ fn read_texts<'a>(nodes: &[Node<'a>]) -> FillTexts<'a> {
             "qty" => texts.qty = text(value),
             "commission" => texts.commission = text(value),
             "commissionAsset" => texts.commission_asset = text(value),
-            "isMaker" => texts.is_maker = boolean(Some(value)),
+            // A list of trades in contracts leaves the "is" out.
+            "isMaker" | "maker" => texts.is_maker = boolean(Some(value)),
             _ => {}
         }
     }

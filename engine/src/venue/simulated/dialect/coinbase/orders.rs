@@ -434,7 +434,7 @@ mod tests {
         let request = ("POST", ORDERS);
         let mut ask = |now: Moment| {
             let mut out = b"Bearer ".to_vec();
-            key.write(Some(request), now.epoch_ms, &mut out);
+            key.write(Some(request), b"", now.epoch_ms, &mut out);
             let text = String::from_utf8(out).unwrap();
             (desk.check(request, &text, now), text)
         };

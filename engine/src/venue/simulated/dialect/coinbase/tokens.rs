@@ -1,4 +1,5 @@
-//! The tokens of requests: whose they are, for what, for how long, and that each is used once.
+//! The tokens of requests: whose they are, for what, for how long, and that each that changes
+//! something is used once.
 
 use std::collections::VecDeque;
 
@@ -33,8 +34,13 @@ impl Tokens {
 
     /// Whether a token opens the account: for this method and path over REST, or for a WebSocket.
     pub(super) fn opens(&mut self, token: &str, rest: Option<(&str, &str)>, now: Moment) -> bool {
-        let nonce = self.nonce_of(token, rest, now.epoch_ms / 1_000);
-        let Some(nonce) = nonce.filter(|nonce| !self.used.contains(nonce)) else { return false };
+        let Some(nonce) = self.nonce_of(token, rest, now.epoch_ms / 1_000) else { return false };
+        if rest.is_none_or(|(method, _)| method != "POST") {
+            return true;
+        }
+        if self.used.contains(&nonce) {
+            return false;
+        }
         if self.used.len() == USED_MAX {
             self.used.pop_front();
         }
@@ -80,7 +86,7 @@ mod tests {
 
     fn token(key: &mut CoinbaseKey, rest: Option<(&str, &str)>, ms: i64) -> String {
         let mut out = Vec::new();
-        key.write(rest, ms, &mut out);
+        key.write(rest, b"", ms, &mut out);
         String::from_utf8(out).unwrap()
     }
 
