@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use pitlane_engine::config::{Config, OnStop};
+use pitlane_engine::config::{Config, OnStop, VenueConfig};
 use pitlane_engine::journal::{Intent, read_folder};
 use pitlane_engine::order::OrderAction;
 use pitlane_engine::runtime::HoldRates;
@@ -123,7 +123,10 @@ fn a_start_without_the_session_that_would_ask_for_an_order_is_refused_by_its_nam
     }
     assert!(is_open(&engine));
     let world = engine.crash();
-    config.simulated.kind = "coinbase".into();
+    config.simulated.enabled = false;
+    let stream_url = "ws://127.0.0.1:1/stream".into();
+    let market_alone = VenueConfig { name: "simulated".into(), stream_url, ..Default::default() };
+    config.venues = vec![VenueConfig { books: false, ..market_alone }];
     let (registry, launch) = (registry(&Heard::default(), false), LaunchOptions::default());
     let refused = world.launch(&config, &registry, &launch, HoldRates::default());
     let refused = refused.err().expect("nobody would ask").to_string();

@@ -220,10 +220,9 @@ fn a_run_with_crashes_holds() {
     assert!(plan.has_crashes() && outcome.virtual_ns > 45 * SECOND_NS);
 }
 
-/// At a venue that takes no orders each is refused before it is on record: a kill at any time
-/// leaves nothing that nobody could ask for.
+/// Where orders go over REST, and have no fill of their own in the stream.
 #[test]
-fn an_engine_that_is_killed_at_a_venue_without_orders_goes_on() {
+fn an_engine_that_is_killed_at_a_venue_with_orders_over_rest_goes_on() {
     let text = "
         trouble_ms = 12000
         calm_ms = 20000
@@ -242,7 +241,7 @@ fn an_engine_that_is_killed_at_a_venue_without_orders_goes_on() {
     let plan = draw(3, 12_000).with_file(text).unwrap();
     let outcome = run(&plan, &builtin(), &AtomicBool::new(false)).unwrap();
     assert!(outcome.violations.is_empty(), "{:#?}", outcome.violations);
-    assert_eq!(outcome.trades, 0);
-    assert!(outcome.reached["order_refused_at_once"] > 0, "{:?}", outcome.reached);
+    assert!(outcome.trades > 10, "{} trades", outcome.trades);
+    assert!(outcome.reached["taken_up"] > 0, "{:?}", outcome.reached);
     assert_eq!((outcome.reached["crash"], outcome.reached["killed_in_write"]), (3, 1));
 }
