@@ -55,3 +55,19 @@ fn a_market_that_closes_and_opens_again_is_told_to_who_is_subscribed_to_it() {
     let [(closed_s, 0, false), (opened_s, 0, true)] = later[..] else { panic!("{told:?}") };
     assert!((15..=21).contains(closed_s) && (35..=41).contains(opened_s), "{told:?}");
 }
+
+#[test]
+fn forty_books_are_live_within_a_second_and_within_the_venue_s_budget() {
+    let of = |number| format!("[[instrument]]\nsymbol = \"A{number}-USDT\"\n");
+    let text: String = (0..40).map(of).collect();
+    let mut config = Config::parse(&text, "forty.toml").unwrap();
+    config.consumers = vec![ConsumerConfig::of_strategy("momentum")];
+    let (launch, options) = (LaunchOptions::default(), OneThreadOptions::default());
+    let mut engine =
+        launch_one_thread(&config, &pitlane_strategies::builtin(), &launch, options).unwrap();
+    engine.run_ns(SECOND_NS);
+    let books = engine.status().books;
+    let live = books.iter().filter(|book| book.status == "live").count();
+    assert_eq!((live, books.len()), (40, 40), "{books:?}");
+    assert!(engine.penalties().is_empty(), "{:?}", engine.penalties());
+}
