@@ -159,8 +159,6 @@ pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
     pub(super) next_poll_ns: u64,
     pub(super) cancel_on_stop: bool,
     pub(super) quarantine: Quarantine,
-    /// When orders that are to be cancelled are looked for again.
-    pub(super) next_cancel_ns: u64,
     pub(super) probe: Probe,
     /// What is written but not yet on the wire.
     pub(super) outgoing: Outgoing,
@@ -210,7 +208,6 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             next_poll_ns: 0,
             cancel_on_stop: options.cancel_on_stop,
             quarantine: wiring.quarantine,
-            next_cancel_ns: u64::MAX,
             probe: wiring.probe,
             outgoing: Outgoing::default(),
             orders: Reconciler {
@@ -312,7 +309,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let Some(operation) = P::LOGON.get(step) else {
             self.stage = Stage::Asking;
             self.orders.account_stream.upkeep = Upkeep::begun::<P>(self.orders.now_ns);
-            self.next_cancel_ns = self.orders.now_ns;
+            self.orders.table.look_for_cancels(self.orders.now_ns);
             self.orders.gate.governor().granted(PauseScope::Account);
             return true;
         };
@@ -491,7 +488,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         if self.quarantine.cancels_any() || is_killed {
             self.look_for_cancels();
         }
-        if self.orders.now_ns >= self.next_cancel_ns {
+        if self.orders.now_ns >= self.orders.table.cancel_due_ns() {
             // Also while a quarantined consumer has its own looked for all the time.
             work += self.cancel_wanted(is_killed || self.ends_with_cancels(phase));
         }
@@ -517,7 +514,8 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
             if asks { self.orders.table.due_ns().max(self.now_ns() + POLL_NS) } else { u64::MAX };
         // No wake-up tells that a full link has room again.
         let held_ns = if self.is_held_back { self.now_ns() + HELD_BACK_NS } else { u64::MAX };
-        let cancel_ns = if self.session.is_open() { self.next_cancel_ns } else { u64::MAX };
+        let cancel_ns =
+            if self.session.is_open() { self.orders.table.cancel_due_ns() } else { u64::MAX };
         let leave_ns = match self.presence {
             Presence::Leaving { .. } => self.now_ns() + POLL_NS,
             Presence::On | Presence::Off => u64::MAX,

@@ -14,9 +14,14 @@ use crate::venue::protocol::OrderProtocol;
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Orders are to be cancelled: looks for them now, unless it is looking already.
     pub(super) fn look_for_cancels(&mut self) {
-        if self.next_cancel_ns == u64::MAX {
-            self.next_cancel_ns = self.orders.now_ns;
+        if self.orders.table.cancel_due_ns() == u64::MAX {
+            self.orders.table.look_for_cancels(self.orders.now_ns);
         }
+    }
+
+    /// A cancel could not be written: tries again soon.
+    pub(super) fn look_for_cancels_soon(&mut self) {
+        self.orders.table.look_for_cancels(self.orders.now_ns + POLL_NS);
     }
 
     /// Marks what quarantined consumers have open, or everybody after a kill or at the stop, and
@@ -25,7 +30,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[cold]
     pub(super) fn cancel_wanted(&mut self, is_all: bool) -> usize {
         let now_ns = self.orders.now_ns;
-        if now_ns < self.next_cancel_ns {
+        if now_ns < self.orders.table.cancel_due_ns() {
             return 0;
         }
         let quarantine = &self.quarantine;
@@ -38,21 +43,15 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 (order.cancel, order.is_cancelled_outside) = (CancelWish::Wanted, true);
             }
         });
-        let wanted = |order: &KnownOrder| order.cancel == CancelWish::Wanted;
-        let keys: Vec<OrderKey> = self
-            .orders
-            .table
-            .open()
-            .filter(|(_, order)| wanted(order))
-            .map(|(key, _)| key)
-            .collect();
+        let keys = self.orders.table.take_wanted_cancels();
         let mut work = 0;
         for key in &keys {
             work += usize::from(self.may_cancel(*key) && self.cancel_soon(*key));
         }
         self.cancel_together();
-        let is_more = work < keys.len() || is_all || self.quarantine.cancels_any();
-        self.next_cancel_ns = if is_more { now_ns + POLL_NS } else { u64::MAX };
+        if work < keys.len() || is_all || self.quarantine.cancels_any() {
+            self.look_for_cancels_soon();
+        }
         if work > 0 {
             self.session.flush();
         }

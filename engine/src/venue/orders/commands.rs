@@ -7,7 +7,7 @@ use super::names::OrderName;
 use super::order::{CancelWish, KnownOrder};
 use super::requests_in_flight::Asked;
 use super::rest_line::RestLine;
-use super::stage::{BATCH, CANCELS_MAX, POLL_NS, Presence, Stage};
+use super::stage::{BATCH, CANCELS_MAX, Presence, Stage};
 use super::states::OrderInput;
 use super::told::Told;
 use crate::event::{ExecType, InstrumentId, Price, Qty, RejectReason, VenueRef};
@@ -204,7 +204,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if self.may_cancel(key) && self.cancel_soon(key) {
             return true;
         }
-        self.next_cancel_ns = self.next_cancel_ns.min(self.orders.now_ns + POLL_NS);
+        self.look_for_cancels_soon();
         false
     }
 
@@ -264,7 +264,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 
     fn is_cancelled(&mut self, key: OrderKey) {
         if !self.cancel(key) {
-            self.next_cancel_ns = self.next_cancel_ns.min(self.orders.now_ns + POLL_NS);
+            self.look_for_cancels_soon();
         }
     }
 

@@ -81,6 +81,14 @@ pub enum CancelWish {
     Accepted,
 }
 
+impl CancelWish {
+    /// Whether it has left us.
+    #[must_use]
+    pub const fn is_written(self) -> bool {
+        matches!(self, CancelWish::Sent | CancelWish::Accepted)
+    }
+}
+
 /// One order as its venue's agent knows it.
 #[derive(Clone, Debug)]
 pub struct KnownOrder {
@@ -225,6 +233,11 @@ impl KnownOrder {
         self.state == OrderState::Presumed && self.presumed_ns >= since_ns
     }
 
+    /// Whether its end was inferred, and one answer alone has agreed so far.
+    pub(super) fn is_gone_for_the_first_time(&self) -> bool {
+        self.state == OrderState::Presumed && self.answers_none == 1
+    }
+
     /// How long ago it was sent, ns.
     pub(super) fn age_ns(&self, now_ns: u64) -> u64 {
         now_ns.saturating_sub(self.sent_ns).saturating_add(self.sent_before_ns)
@@ -257,7 +270,7 @@ impl KnownOrder {
     /// Takes an input.
     pub fn apply(&mut self, input: OrderInput, now_ns: u64, told: &mut Told) {
         let step = self.state.after(input);
-        let has_cancel = matches!(self.cancel, CancelWish::Sent | CancelWish::Accepted);
+        let has_cancel = self.cancel.is_written();
         if step.next == OrderState::Presumed && self.state != OrderState::Presumed {
             self.presumed_ns = now_ns;
         }

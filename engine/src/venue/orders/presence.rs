@@ -77,7 +77,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 log::info!("[{venue}] orders switched off: no new ones are taken");
                 let by_ns = self.orders.now_ns + self.answer_ns;
                 self.presence = Presence::Leaving { by_ns };
-                self.next_cancel_ns = 0;
+                self.orders.table.look_for_cancels(0);
             }
             (Presence::Leaving { .. } | Presence::Off, true) => {
                 log::info!("[{venue}] orders switched on");

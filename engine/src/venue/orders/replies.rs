@@ -362,10 +362,14 @@ impl<O: EventOutlet> Reconciler<O> {
         self.gate.governor().learn(words, self.now_ns, wall_ns);
     }
 
-    /// An end that was inferred just now is asked for once more, much later.
+    /// An inferred end of which the venue said for the first time that there is no such order is
+    /// asked for once more, much later: the answer may have come from a replica that lags.
     pub(super) fn doubt_end_once(&mut self, key: OrderKey) {
         let now_ns = self.now_ns;
-        if self.table.get(key).is_some_and(|order| order.is_presumed_since(now_ns)) {
+        let is_first = |order: &KnownOrder| {
+            order.is_presumed_since(now_ns) || order.is_gone_for_the_first_time()
+        };
+        if self.table.get(key).is_some_and(is_first) {
             self.table.doubt_end(key, now_ns + GONE_AGAIN_NS);
         }
     }

@@ -10,7 +10,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::archive::{Archive, Past};
-use super::order::KnownOrder;
+use super::order::{CancelWish, KnownOrder};
 use crate::event::RejectReason;
 use crate::order::{OrderCommand, OrderKey};
 
@@ -64,6 +64,8 @@ pub struct OrderTable {
     open_max: usize,
     /// No open order is due before, ns of the engine's clock.
     due_ns: u64,
+    /// No cancel that waits may be written before, ns of the engine's clock.
+    cancel_due_ns: u64,
 }
 
 impl OrderTable {
@@ -86,6 +88,7 @@ impl OrderTable {
             bounds,
             open_max,
             due_ns: u64::MAX,
+            cancel_due_ns: u64::MAX,
         }
     }
 
@@ -170,9 +173,12 @@ impl OrderTable {
         change: impl FnOnce(&mut KnownOrder) -> R,
     ) -> Option<R> {
         let order = self.orders.get_mut(&key)?;
-        let was_open = order.is_open();
+        let (was_open, was_cancelled) = (order.is_open(), order.cancel.is_written());
         let outcome = change(order);
         self.due_ns = self.due_ns.min(order.query_ns);
+        if was_cancelled && order.cancel == CancelWish::Wanted {
+            self.cancel_due_ns = self.cancel_due_ns.min(order.cancel_ns);
+        }
         let (is_open, is_unsettled) = (order.is_open(), order.is_unsettled());
         if order.fills_ns != u64::MAX {
             self.more_want_fills |= !want_fills(&mut self.wants_fills, key);
@@ -191,6 +197,28 @@ impl OrderTable {
             let Some(key) = self.open.get(index).copied() else { continue };
             self.change(key, &mut change);
         }
+    }
+
+    /// When the cancels that wait are to be looked for, ns of the engine's clock: one that was
+    /// written and came to nothing is by itself.
+    #[inline]
+    #[must_use]
+    pub fn cancel_due_ns(&self) -> u64 {
+        self.cancel_due_ns
+    }
+
+    /// The cancels that wait are to be looked for at `at_ns`, or before.
+    #[inline]
+    pub fn look_for_cancels(&mut self, at_ns: u64) {
+        self.cancel_due_ns = self.cancel_due_ns.min(at_ns);
+    }
+
+    /// Open orders whose cancel waits, in the order of their submission. They are not looked for
+    /// again unless somebody says so.
+    pub fn take_wanted_cancels(&mut self) -> Vec<OrderKey> {
+        self.cancel_due_ns = u64::MAX;
+        let wanted = self.open().filter(|(_, order)| order.cancel == CancelWish::Wanted);
+        wanted.map(|(key, _)| key).collect()
     }
 
     /// When an order is due next, at the earliest, ns of the engine's clock.
