@@ -24,10 +24,12 @@ use crate::launch::{
     launch_one_thread,
 };
 use crate::venue::registry::VenueKind;
-use crate::venue::simulated::Ledger;
+use crate::venue::simulated::{FaultName, Ledger, SimulatedVenueReport};
 use crate::world::{FileConditions, Files, NetConditions};
 
 pub(super) const MS: u64 = 1_000_000;
+/// A plan has at most three refusals of a kind: the third pause in a row is four minutes.
+const SLOWED_MS_MAX: u64 = 240_000;
 const SECOND_NS: u64 = 1_000_000_000;
 /// Between two checks whether something was violated, ns.
 const POLL_NS: u64 = 5 * SECOND_NS;
@@ -334,8 +336,26 @@ impl Run<'_> {
             }
         }
         self.run_until(self.plan.length_ns());
+        let slowed_ns = self.slowed_ns();
+        if slowed_ns > 0 {
+            self.run_until(self.engine.now_ns() + slowed_ns + self.plan.calm_ms * MS);
+        }
         self.audit();
         self.look_for_lost_cancels();
+    }
+
+    /// How long the engine still waits since a venue told it to slow down and not for how long,
+    /// ns. Held against the venue's own count of such refusals, and bounded: who waits without a
+    /// reason, or for ever, has not healed.
+    fn slowed_ns(&self) -> u64 {
+        let has_refused = |venue: &SimulatedVenueReport| venue.faults(FaultName::RefuseRest) > 0;
+        if !self.engine.simulated_venues().iter().any(has_refused) {
+            return 0;
+        }
+        let allowances = self.engine.allowances();
+        let pauses = allowances.iter().flat_map(|of| &of.pauses);
+        let left_ms = pauses.filter(|pause| pause.status == 429).map(|pause| pause.left_ms).max();
+        left_ms.unwrap_or(0).min(SLOWED_MS_MAX) * MS
     }
 
     /// Cancels that have had no outcome since the calm began: each has one within it.

@@ -22,7 +22,8 @@ pub(super) fn liveness(of: &Evidence<'_>) -> Vec<String> {
     let per_s = CYCLES_PER_S_MAX + CYCLES_PER_EVENT_MAX * u64::from(of.plan.load.events_per_s);
     let is_held = of.plan.strategies.hold_ppm > 0;
     let per_s = venues * per_s + if is_held { CYCLES_PER_HELD_S } else { 0 };
-    let cycles_max = per_s * (of.plan.length_ns() / 1_000_000_000 + 1);
+    let length_ns = of.plan.length_ns().max(of.stopped_ns);
+    let cycles_max = per_s * (length_ns / 1_000_000_000 + 1);
     if of.cycles > cycles_max {
         let (cycles, busiest) = (of.cycles, of.busiest);
         found.push(format!("{cycles} duty cycles of {cycles_max} expected: {busiest}"));

@@ -89,8 +89,9 @@ pub(super) fn penalties(of: &Evidence<'_>) -> Vec<String> {
             // what is written on one on which it still tells things.
             "while_banned" if of.plan.network.silence_ppm > 0 && bans > 0 => u64::MAX,
             "no_pong" if of.plan.network.silence_ppm > 0 => u64::MAX,
-            // A session that is not read any more, since nothing could be kept of it.
-            "no_pong" if of.report.halted.is_some() => of.ledgers.len() as u64,
+            // Sessions that are not read any more, since nothing could be kept of them: that of
+            // order entry, and that of the account where it is another one.
+            "no_pong" if of.report.halted.is_some() => 2 * of.ledgers.len() as u64,
             "while_banned" => bans * ON_THEIR_WAY_MAX,
             "message_rate" if of.plan.network.stall_ppm > 0 => BUNCHED_MAX,
             _ => 0,
