@@ -7,7 +7,7 @@
 
 use simd_json::Node;
 
-use super::ticker_scan;
+use super::{depth_scan, ticker_scan};
 use crate::event::{Bar, Level, Quote};
 use crate::venue::book::Diff;
 use crate::venue::codec::{
@@ -60,12 +60,26 @@ impl MarketDecoder {
     /// `book` names the instrument: that book now has a hole.
     #[inline]
     pub fn decode<'a>(&'a mut self, frame: &[u8]) -> Result<MarketMessage<'a>, DecodeError> {
-        if frame.len() <= self.frame_bytes_max
-            && let Some(message) = ticker_scan::scan(frame, &self.symbols)
-        {
+        if frame.len() > self.frame_bytes_max {
+            return self.decode_by_tape(frame);
+        }
+        if let Some(message) = ticker_scan::scan(frame, &self.symbols) {
             return Ok(message);
         }
-        self.decode_by_tape(frame)
+        let levels = [&mut self.bids, &mut self.asks];
+        let Some(scanned) = depth_scan::scan(frame, &self.symbols, self.has_links, levels) else {
+            return self.decode_by_tape(frame);
+        };
+        let diff = Diff {
+            first_update_id: scanned.first_update_id,
+            final_update_id: scanned.final_update_id,
+            previous_update_id: scanned.previous_update_id,
+            checksum: None,
+            venue_time_ns: scanned.venue_time_ns,
+            bids: &self.bids,
+            asks: &self.asks,
+        };
+        Ok(MarketMessage::Depth { symbol: scanned.symbol, diff })
     }
 
     /// Decodes one frame without the scanner of the venue's usual field order.

@@ -2,6 +2,7 @@
 //! in the same way.
 
 mod credentials;
+mod depth_scan;
 mod instruments;
 mod limits;
 mod market;

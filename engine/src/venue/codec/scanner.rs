@@ -5,6 +5,9 @@
 //! tape decides. It knows no errors. A frame costs one pass over its bytes, without a copy.
 
 use super::digits::{DIGITS_MAX, POWERS, ZEROS, count_digits, low_bytes, value_of_digits};
+use super::levels::DIFF_LEVELS_MAX;
+use crate::event::Level;
+use crate::venue::Scales;
 
 /// What is left of a frame.
 pub(in crate::venue) struct Scanner<'f> {
@@ -30,6 +33,36 @@ impl<'f> Scanner<'f> {
         let (text, rest) = self.rest.split_at(end);
         self.rest = rest.strip_prefix(b"\"")?;
         Some(text)
+    }
+
+    /// `["price","quantity"],..` up to the bracket that closes the array, which is skipped, into
+    /// `out`, which is cleared first.
+    #[inline]
+    pub(in crate::venue) fn levels(&mut self, scales: Scales, out: &mut Vec<Level>) -> Option<()> {
+        out.clear();
+        if self.skips(b"]") {
+            return Some(());
+        }
+        while out.len() < DIFF_LEVELS_MAX {
+            self.skip(b"[\"")?;
+            let price = self.scaled(scales.price)?;
+            self.skip(b",\"")?;
+            let qty = self.scaled(scales.qty)?;
+            self.skip(b"]")?;
+            if price == 0 {
+                return None;
+            }
+            out.push(Level { price, qty });
+            match self.rest {
+                [b',', rest @ ..] => self.rest = rest,
+                [b']', rest @ ..] => {
+                    self.rest = rest;
+                    return Some(());
+                }
+                _ => return None,
+            }
+        }
+        None
     }
 
     #[inline]
