@@ -350,8 +350,11 @@ pub struct Report {
     pub paper: Vec<String>,
     /// Events that entered the pipeline.
     pub events_published: u64,
-    /// Heap allocations of all agent threads after warm-up; `null` when they were not counted.
+    /// Heap allocations of all agent threads after warm-up but those of TLS; `null` when they were
+    /// not counted.
     pub allocations_steady_state: Option<u64>,
+    /// The same of the library for TLS alone, which keeps each record in a vector.
+    pub allocations_of_tls: Option<u64>,
     /// Length of the run, ns.
     pub duration_ns: u64,
     /// Latency by stage.

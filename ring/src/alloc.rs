@@ -13,6 +13,9 @@
 //! # drop(boxed);
 //! ```
 //!
+//! What a library allocates by its nature, and nobody can take from it, is counted apart
+//! ([`count_apart`]): then the figure of the others can be held at 0.
+//!
 //! Memory comes from the system's allocator. Counting is a flag of the thread and two relaxed
 //! additions; it never waits, and it allocates nothing, so it can't call itself.
 
@@ -23,11 +26,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 thread_local! {
     // Const and without a destructor: no allocation and no registration at first use.
     static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
+    static IS_APART: Cell<bool> = const { Cell::new(false) };
 }
 
 static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static ALLOCATED_BYTES: AtomicU64 = AtomicU64::new(0);
+static ALLOCATIONS_APART: AtomicU64 = AtomicU64::new(0);
 
 /// The system's allocator, counting.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +66,42 @@ pub fn is_this_thread_counted() -> bool {
     IS_COUNTED.get()
 }
 
+/// Runs `work`, whose allocations on a counted thread count as [`allocations_apart`] and not among
+/// the others.
+///
+/// ```
+/// use pitlane_ring::CountingAllocator;
+/// use pitlane_ring::alloc::{allocations_apart, count_apart};
+/// use pitlane_ring::alloc::{count_this_thread, counted_allocations};
+///
+/// #[global_allocator]
+/// static ALLOCATOR: CountingAllocator = CountingAllocator;
+///
+/// count_this_thread(true);
+/// let kept = count_apart(|| Vec::<u8>::with_capacity(64));
+/// assert_eq!((counted_allocations(), allocations_apart()), (0, 1));
+/// let ours = Vec::<u8>::with_capacity(64);
+/// assert_eq!((counted_allocations(), allocations_apart()), (1, 1));
+/// # drop((kept, ours));
+/// ```
+#[inline]
+pub fn count_apart<R>(work: impl FnOnce() -> R) -> R {
+    /// Also where `work` panics.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            IS_APART.set(self.0);
+        }
+    }
+    let _before = Before(IS_APART.replace(true));
+    work()
+}
+
+/// Allocations and reallocations of counted threads in [`count_apart`] so far.
+pub fn allocations_apart() -> u64 {
+    ALLOCATIONS_APART.load(Ordering::Relaxed)
+}
+
 /// Whether the process allocates through [`CountingAllocator`]; if not, the figures mean nothing.
 pub fn is_installed() -> bool {
     IS_INSTALLED.load(Ordering::Relaxed)
@@ -81,7 +122,12 @@ fn count(size_bytes: usize) {
     if !IS_INSTALLED.load(Ordering::Relaxed) {
         IS_INSTALLED.store(true, Ordering::Relaxed);
     }
-    if IS_COUNTED.get() {
+    if !IS_COUNTED.get() {
+        return;
+    }
+    if IS_APART.get() {
+        ALLOCATIONS_APART.fetch_add(1, Ordering::Relaxed);
+    } else {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         ALLOCATED_BYTES.fetch_add(size_bytes as u64, Ordering::Relaxed);
     }

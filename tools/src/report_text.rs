@@ -137,7 +137,11 @@ fn verdict(report: &Report) -> String {
 fn intake(report: &Report) -> String {
     let mut text = String::new();
     let allocations = match report.allocations_steady_state {
-        Some(allocations) => format!("{} in steady state", count(allocations)),
+        Some(allocations) => {
+            let of_tls = report.allocations_of_tls.filter(|of_tls| *of_tls > 0);
+            let of_tls = of_tls.map(|of_tls| format!("; {} more of TLS", count(of_tls)));
+            format!("{} in steady state{}", count(allocations), of_tls.unwrap_or_default())
+        }
         None => "not counted".to_owned(),
     };
     let intake = &report.intake;

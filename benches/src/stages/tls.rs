@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use data_encoding::BASE64;
 use pitlane_engine::runtime::Clock;
+use pitlane_engine::telemetry::Allocations;
 use pitlane_engine::venue::governor::Governor;
 use pitlane_engine::venue::protocol::KeepAlive;
 use pitlane_engine::venue::transport::{
     Endpoint, Progress, Scheme, Session, SessionLimits, SessionOptions,
 };
 use pitlane_engine::world::{Net, TlsTrust};
+use pitlane_ring::alloc::count_this_thread;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -27,6 +29,9 @@ const FRAMES: usize = 5_000;
 const RATE_PER_S: u64 = 10_000;
 const FRAME: &[u8] = br#"{"stream":"btcusdt@bookTicker","data":{"u":50093274440,"s":"BTCUSDT","b":"61828.25000000","B":"0.99959000","a":"61828.26000000","A":"3.34988000"}}"#;
 
+/// The last frames of a sample: what is allocated for them is counted.
+const COUNTED: usize = 4_000;
+
 /// What is measured of a frame.
 #[derive(Clone, Copy)]
 enum Measured {
@@ -36,7 +41,7 @@ enum Measured {
     Read,
 }
 
-/// Prints the time of one frame, plain and with TLS.
+/// Prints the time of one frame, plain and with TLS, and what was allocated for it.
 pub(crate) fn section(bench: &Bench) {
     let (config, trust) = certificate();
     for (title, measured) in [
@@ -44,13 +49,18 @@ pub(crate) fn section(bench: &Bench) {
         ("the call that reads a frame, p50", Measured::Read),
     ] {
         let (config, trust) = (config.clone(), trust.clone());
-        let plain = move |bench: &Bench| sample(bench, None, measured);
-        let with_tls = move |bench: &Bench| sample(bench, Some((&config, &trust)), measured);
+        let plain = move |bench: &Bench| sample(bench, None, measured).0;
+        let with_tls = move |bench: &Bench| sample(bench, Some((&config, &trust)), measured).0;
         let mut jobs: Vec<Job> = vec![
             ("plain".to_owned(), Box::new(plain)),
             ("TLS 1.3, a record each".to_owned(), Box::new(with_tls)),
         ];
         print(&format!("{title}, {} bytes", FRAME.len()), "ns", &bench.interleave(&mut jobs));
+    }
+    println!("\nheap allocations of {COUNTED} frames, ours and those of the library for TLS:");
+    for (name, tls) in [("plain", None), ("TLS 1.3, a record each", Some((&config, &trust)))] {
+        let (_, Allocations { ours, of_tls }) = sample(bench, tls, Measured::Read);
+        println!("  {name}: {ours} and {of_tls}");
     }
 }
 
@@ -74,7 +84,11 @@ fn certificate() -> (Arc<ServerConfig>, TlsTrust) {
 }
 
 /// Runs the frames over one connection.
-fn sample(bench: &Bench, tls: Option<(&Arc<ServerConfig>, &TlsTrust)>, measured: Measured) -> f64 {
+fn sample(
+    bench: &Bench,
+    tls: Option<(&Arc<ServerConfig>, &TlsTrust)>,
+    measured: Measured,
+) -> (f64, Allocations) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("it is bound");
     let written_ns: Arc<Vec<AtomicU64>> =
@@ -96,7 +110,12 @@ fn sample(bench: &Bench, tls: Option<(&Arc<ServerConfig>, &TlsTrust)>, measured:
     };
     let mut session = Session::new(options, KeepAlive::WsPing, bench.clock.clone());
     let mut took_ns = Vec::with_capacity(FRAMES);
+    let mut before = None;
     while took_ns.len() < FRAMES {
+        if took_ns.len() >= FRAMES - COUNTED && before.is_none() {
+            before = Some(Allocations::so_far());
+            count_this_thread(true);
+        }
         if let Progress::Closed(reason) = session.step(bench.clock.now_ns()) {
             panic!("the connection ended: {reason}");
         }
@@ -113,10 +132,12 @@ fn sample(bench: &Bench, tls: Option<(&Arc<ServerConfig>, &TlsTrust)>, measured:
             });
         }
     }
+    count_this_thread(false);
+    let allocations = Allocations::so_far().since(before.unwrap_or_default());
     session.end_for_good();
     served.wait().expect("the frames were written");
     took_ns.sort_unstable();
-    quantile_ns(&took_ns, 0.5) as f64
+    (quantile_ns(&took_ns, 0.5) as f64, allocations)
 }
 
 /// Takes one connection and writes the frames, each when it is due.

@@ -25,7 +25,7 @@ use crate::pipeline::{ConsumerCounters, Readings, SessionCounters};
 use crate::risk::{RiskBook, RiskState};
 use crate::runtime::Clock;
 use crate::safety::{Quarantine, TradingSwitch};
-use crate::telemetry::{IntervalFigures, LastInterval, LatencyFigures, LogDrain};
+use crate::telemetry::{Allocations, IntervalFigures, LastInterval, LatencyFigures, LogDrain};
 use crate::venue::IntakeStats;
 
 /// What a [`Reader`] reads.
@@ -45,7 +45,7 @@ pub(crate) struct ReaderParts {
     pub(crate) routes: Arc<Routes>,
     pub(crate) last: LastInterval,
     /// Allocations of the pinned threads since the warm-up.
-    pub(crate) allocations: Box<dyn Fn() -> Option<u64> + Send>,
+    pub(crate) allocations: Box<dyn Fn() -> Option<Allocations> + Send>,
 }
 
 /// Reads the engine.
@@ -71,6 +71,7 @@ impl Reader {
         let parts = &self.parts;
         let view = parts.routes.view();
         let interval = parts.last.read();
+        let allocations = (parts.allocations)();
         let consumers = self.consumers(&view, &interval);
         let name = parts.run_dir.file_name().map(|name| name.to_string_lossy().into_owned());
         Status {
@@ -117,7 +118,8 @@ impl Reader {
                 dropped: parts.readings.letters_dropped(),
             },
             log_lines_dropped: LogDrain::dropped(),
-            allocations: (parts.allocations)(),
+            allocations: allocations.map(|of| of.ours),
+            allocations_of_tls: allocations.map(|of| of.of_tls),
             requests: 0,
             refusals: 0,
         }

@@ -102,9 +102,11 @@ pub struct Status {
     pub dead_letters: DeadLetterStatus,
     /// Log lines that found no room.
     pub log_lines_dropped: u64,
-    /// Heap allocations of the pinned threads since the warm-up; `None` before its end, or
-    /// uncounted.
+    /// Heap allocations of the pinned threads since the warm-up, but those of TLS; `None` before
+    /// its end, or uncounted.
     pub allocations: Option<u64>,
+    /// The same of the library for TLS alone, which keeps each record in a vector.
+    pub allocations_of_tls: Option<u64>,
     /// Requests that the control socket has taken.
     pub requests: u64,
     /// Requests and clients that the control socket has refused.

@@ -10,7 +10,7 @@ use crate::pipeline::{Closings, Readings};
 use crate::report::{Report, RoutingReport, silent_streams};
 use crate::runtime::{Clock, StopSignal};
 use crate::safety::Quarantine;
-use crate::telemetry::ProbeLink;
+use crate::telemetry::{Allocations, ProbeLink};
 
 /// What the report is made of beside what ended. All agents must be closed.
 pub(super) struct Conclusion<'a> {
@@ -27,7 +27,7 @@ pub(super) struct Conclusion<'a> {
     pub(super) plan_notes: &'a [String],
     /// From the start to the stop, ns.
     pub(super) duration_ns: u64,
-    pub(super) allocations: Option<u64>,
+    pub(super) allocations: Option<Allocations>,
 }
 
 impl Conclusion<'_> {
@@ -53,7 +53,8 @@ impl Conclusion<'_> {
         report.lose(self.quarantine.last_resort());
         report.duration_ns = self.duration_ns;
         report.paper.clone_from(&self.readings.paper);
-        report.allocations_steady_state = self.allocations;
+        report.allocations_steady_state = self.allocations.map(|of| of.ours);
+        report.allocations_of_tls = self.allocations.map(|of| of.of_tls);
         report.venues.iter_mut().for_each(|venue| venue.is_off = self.off.contains(&venue.name));
         report.silent_streams = silent_streams(&self.routes.view(), self.readings);
         for (index, consumer) in report.consumers.iter_mut().enumerate() {

@@ -1,7 +1,6 @@
 //! Housekeeping: log lines, dead letters, histograms. It may block; nothing waits for it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pitlane_ring::{Exchange, LaneGauge};
@@ -13,7 +12,7 @@ use crate::control::FlipLatencies;
 use crate::journal::StateKeeper;
 use crate::order::order_log::OrderLog;
 use crate::runtime::{Agent, Beside, BesideThread, Clock, Closing, CoreWakers, Neighbours};
-use crate::telemetry::{Collector, DeadLetterFile, LogDrain};
+use crate::telemetry::{Allocations, Collector, DeadLetterFile, LogDrain};
 use crate::world::wait_until;
 
 /// Longest pause after a look that found something: the lanes of letters are small, and where one
@@ -51,19 +50,23 @@ pub(super) struct Housekeeping {
     pub(super) holds_letters: bool,
 }
 
-/// The allocation count at the end of the warm-up; `u64::MAX` before it.
-pub(super) struct SteadyState(AtomicU64);
+/// The allocation counts at the end of the warm-up.
+pub(super) struct SteadyState(OnceLock<Allocations>);
 
 impl SteadyState {
     pub(super) fn new() -> Arc<SteadyState> {
-        Arc::new(SteadyState(AtomicU64::new(u64::MAX)))
+        Arc::new(SteadyState(OnceLock::new()))
+    }
+
+    /// The warm-up is over.
+    fn begin(&self) {
+        self.0.get_or_init(Allocations::so_far);
     }
 
     /// Allocations since the warm-up; `None` when it is not over or nothing is counted.
-    pub(super) fn allocations(&self) -> Option<u64> {
-        let base = self.0.load(Ordering::Acquire);
-        let is_counted = pitlane_ring::alloc::is_installed() && base != u64::MAX;
-        is_counted.then(|| pitlane_ring::alloc::counted_allocations() - base)
+    pub(super) fn allocations(&self) -> Option<Allocations> {
+        let base = self.0.get().filter(|_| pitlane_ring::alloc::is_installed())?;
+        Some(Allocations::so_far().since(*base))
     }
 }
 
@@ -125,9 +128,8 @@ impl HousekeepingAgent {
     fn keep_intervals(&mut self, now_ns: u64) -> bool {
         let Housekeeping { collector, steady, wakers, interval_ns, warm_up_ns, .. } =
             &mut self.work;
-        if now_ns >= *warm_up_ns && steady.0.load(Ordering::Relaxed) == u64::MAX {
-            let base = pitlane_ring::alloc::counted_allocations();
-            steady.0.store(base, Ordering::Release);
+        if now_ns >= *warm_up_ns && steady.0.get().is_none() {
+            steady.begin();
             // Collected at once, so that what was recorded until here can be left out.
             self.interval_end_ns = now_ns;
         }

@@ -24,7 +24,7 @@ use crate::runtime::{
     StopSignal, WatchdogHandle, poll_pause,
 };
 use crate::safety::{Quarantine, TradingSwitch};
-use crate::telemetry::{LogDrain, LogLanes, ProbeLink};
+use crate::telemetry::{Allocations, LogDrain, LogLanes, ProbeLink};
 use crate::world::{Spawn, tape};
 
 /// The steps of a stop, in their order.
@@ -59,7 +59,7 @@ struct Stopped {
     at_ns: u64,
     /// Venues that were switched off.
     off: Vec<String>,
-    allocations: Option<u64>,
+    allocations: Option<Allocations>,
 }
 
 /// What a report has of the thread that ran all.

@@ -1,6 +1,7 @@
 //! What people read: accounts, latency histograms, logs and dead letters. Nothing here steers the
 //! engine.
 
+mod allocations;
 mod collector;
 mod dead_letter_file;
 mod fanout;
@@ -15,6 +16,7 @@ mod sink;
 mod terms;
 mod thinning;
 
+pub use allocations::Allocations;
 pub use collector::{Collector, CollectorOptions, StageTotals};
 pub(crate) use dead_letter_file::DISPATCHER;
 pub use dead_letter_file::{DeadLetterFile, LetterNames, LetterVenue};

@@ -162,6 +162,12 @@ fn record_line(record: Option<&RunRecordStatus>) -> String {
     }
 }
 
+/// What TLS has allocated, behind what everybody else has.
+fn more_of_tls(status: &Status) -> String {
+    let of_tls = status.allocations_of_tls.filter(|of_tls| *of_tls > 0);
+    of_tls.map_or_else(String::new, |of_tls| format!(" ({} more of TLS)", count(of_tls)))
+}
+
 fn status(status: &Status) -> String {
     let mut text = trading_text::paper(&status.paper);
     text.push_str(&record_line(status.record.as_ref()));
@@ -182,11 +188,12 @@ fn status(status: &Status) -> String {
     let letters = status.dead_letters;
     let _infallible = writeln!(
         text,
-        "{} events, critical lost {}, allocations {}\n\
+        "{} events, critical lost {}, allocations {}{}\n\
          dead letters {} ({} found no room), log lines dropped {}, control requests {} ({} refused)",
         count(status.events),
         count(status.critical_lost),
         status.allocations.map_or_else(|| "not counted yet".to_owned(), count),
+        more_of_tls(status),
         count(letters.sent),
         count(letters.dropped),
         count(status.log_lines_dropped),

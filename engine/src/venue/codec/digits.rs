@@ -6,7 +6,7 @@ pub(super) const DIGITS_MAX: usize = 18;
 /// Eight times the character 0.
 pub(super) const ZEROS: u64 = 0x30 * ONES;
 /// Eight times one.
-const ONES: u64 = 0x0101_0101_0101_0101;
+pub(super) const ONES: u64 = 0x0101_0101_0101_0101;
 
 /// How many of eight bytes of text, from the first, which is the lowest, are digits. Eight at a
 /// time, in a register: a loop over bytes was most of a frame.

@@ -7,14 +7,21 @@
 use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape, fill_tape_padded};
 
 use super::error::DecodeError;
+use super::plain_tape;
 use crate::venue::LetterReason;
 
 /// Deepest nesting accepted. The venue's own deepest message has six levels.
 const DEPTH_MAX: usize = 24;
 
+/// Longest frame that is tried as a plain document. Of longer ones most bytes are levels of books,
+/// which come faster through a register of 64 bytes.
+const PLAIN_BYTES_MAX: usize = 2 * 1024;
+
 /// The reused memory of one decoder.
 pub(in crate::venue) struct JsonBuffer {
     padded: Vec<u8>,
+    /// A short frame, apart: where it is not plain, the other buffer gets it.
+    short: Vec<u8>,
     buffers: Buffers,
     /// Empty between frames: only its allocation is kept.
     tape: Tape<'static>,
@@ -40,9 +47,10 @@ impl JsonBuffer {
         let usual = frame_bytes_usual.min(frame_bytes_max);
         JsonBuffer {
             padded: vec![0; usual + INPUT_PADDING],
+            short: Vec::with_capacity(PLAIN_BYTES_MAX),
             buffers: Buffers::with_max_depth(usual, DEPTH_MAX),
             // Never more nodes than one for two bytes, and the root.
-            tape: Tape(Vec::with_capacity(usual / 2 + 2)),
+            tape: Tape(Vec::with_capacity(usual.max(PLAIN_BYTES_MAX) / 2 + 2)),
             frame_bytes_max,
         }
     }
@@ -58,8 +66,12 @@ impl JsonBuffer {
         self.padded.clear();
         quote_numbers(frame, &mut self.padded);
         let bytes = self.padded.len();
+        self.short.clear();
+        if bytes <= PLAIN_BYTES_MAX {
+            self.short.extend_from_slice(&self.padded);
+        }
         self.padded.resize(bytes + INPUT_PADDING, 0);
-        self.parse_padded(bytes, read)
+        self.read_tape(bytes, None, read)
     }
 
     /// Parses `frame` and hands the document's nodes to `read`. What `read` returns may borrow the
@@ -71,12 +83,11 @@ impl JsonBuffer {
         read: impl FnOnce(&[Node<'a>]) -> Result<R, DecodeError>,
     ) -> Result<R, DecodeError> {
         self.refuse_oversize(frame)?;
-        let padded_bytes = frame.len() + INPUT_PADDING;
-        if self.padded.len() < padded_bytes {
-            self.padded.resize(padded_bytes, 0);
+        self.short.clear();
+        if frame.len() <= PLAIN_BYTES_MAX {
+            self.short.extend_from_slice(frame);
         }
-        self.padded[..frame.len()].copy_from_slice(frame);
-        self.parse_padded(frame.len(), read)
+        self.read_tape(frame.len(), Some(frame), read)
     }
 
     #[inline]
@@ -87,17 +98,32 @@ impl JsonBuffer {
         Ok(())
     }
 
-    /// Parses what stands in the padded buffer.
+    /// Hands over the nodes of a document of so many bytes: of the short one where it is plain,
+    /// else of `frame`, or of what stands in the padded buffer.
     #[inline]
-    fn parse_padded<'a, R>(
+    fn read_tape<'a, R>(
         &'a mut self,
         bytes: usize,
+        frame: Option<&[u8]>,
         read: impl FnOnce(&[Node<'a>]) -> Result<R, DecodeError>,
     ) -> Result<R, DecodeError> {
         // A tape borrows the document, so it can't be kept under that lifetime. An empty one can
         // change lifetimes; its allocation travels along.
         let mut tape: Tape<'a> = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
-        let filled = fill_tape_padded(&mut self.padded, bytes, &mut self.buffers, &mut tape);
+        let text = str::from_utf8(&self.short).unwrap_or_default();
+        let filled = if plain_tape::fill(text, &mut tape.0) {
+            Ok(())
+        } else {
+            tape.0.clear();
+            if let Some(frame) = frame {
+                let padded_bytes = bytes + INPUT_PADDING;
+                if self.padded.len() < padded_bytes {
+                    self.padded.resize(padded_bytes, 0);
+                }
+                self.padded[..bytes].copy_from_slice(frame);
+            }
+            fill_tape_padded(&mut self.padded, bytes, &mut self.buffers, &mut tape)
+        };
         let outcome = match filled {
             Ok(()) => read(&tape.0),
             Err(error) => Err(refuse(error.error())),

@@ -10,6 +10,7 @@ mod json_text;
 mod levels;
 mod object;
 mod plain_number;
+mod plain_tape;
 mod plausible;
 mod raw_text;
 mod scanner;

@@ -2,13 +2,15 @@
 //!
 //! A stream counts as connected once the peer has proved who it is; until then nothing of ours but
 //! the handshake is sent, and no failure falls back to a connection without TLS. Records are
-//! encrypted and decrypted by rustls, which keeps each in a vector: those allocations are its own.
+//! encrypted and decrypted by rustls, which keeps each in a vector: those allocations are counted
+//! apart.
 
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use mio::net::TcpStream;
+use pitlane_ring::alloc::count_apart;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -96,7 +98,8 @@ pub struct TlsPeer {
 impl TlsPeer {
     /// A connection that speaks over `tcp`, which is on its way.
     pub(super) fn stream(&self, tcp: TcpStream) -> io::Result<TlsStream> {
-        let tls = ClientConnection::new(Arc::clone(&self.config), self.host.clone());
+        let config = Arc::clone(&self.config);
+        let tls = count_apart(|| ClientConnection::new(config, self.host.clone()));
         Ok(TlsStream { tcp, tls: tls.map_err(io::Error::other)? })
     }
 }
@@ -152,7 +155,7 @@ impl TlsStream {
     /// Writes what is encrypted, as far as the socket takes it.
     fn write_records(&mut self) -> io::Result<()> {
         while self.tls.wants_write() {
-            match self.tls.write_tls(&mut self.tcp) {
+            match count_apart(|| self.tls.write_tls(&mut self.tcp)) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -165,12 +168,12 @@ impl TlsStream {
     /// Reads from the socket once, and decrypts what is whole; 0 at its end.
     fn read_records(&mut self) -> io::Result<usize> {
         let count = loop {
-            match self.tls.read_tls(&mut self.tcp) {
+            match count_apart(|| self.tls.read_tls(&mut self.tcp)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 outcome => break outcome?,
             }
         };
-        if let Err(error) = self.tls.process_new_packets() {
+        if let Err(error) = count_apart(|| self.tls.process_new_packets()) {
             // The peer is told why.
             let _gone = self.write_records();
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
@@ -191,7 +194,7 @@ impl Read for TlsStream {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         self.write_records()?;
         for _ in 0..READS_MAX {
-            match self.tls.reader().read(bytes) {
+            match count_apart(|| self.tls.reader().read(bytes)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 outcome => return outcome,
             }
@@ -204,7 +207,7 @@ impl Read for TlsStream {
 
 impl Write for TlsStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = self.tls.writer().write(bytes)?;
+        let taken = count_apart(|| self.tls.writer().write(bytes))?;
         self.write_records()?;
         match taken {
             0 if !bytes.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
