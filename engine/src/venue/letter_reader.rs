@@ -81,6 +81,15 @@ pub(super) fn order_reader<D: OrderDecoder>(
             // The letter is about one of them.
             OrderMessage::Balances { unreadable: Some(error), .. } => return Err(error),
             OrderMessage::Balances { .. } => "balances",
+            OrderMessage::Listed { is_whole: false, .. } => {
+                return decoder.next_of_frame().map_or(
+                    Ok(words("list".to_owned())),
+                    |(next, _)| {
+                        next.map(|_| words("list".to_owned())).map_err(|unread| unread.error)
+                    },
+                );
+            }
+            OrderMessage::Listed { .. } => "list of the account",
             OrderMessage::Reply(_) => "reply to a request",
             OrderMessage::Unasked(failure) => {
                 let (code, message) = (failure.code, failure.message.escape_default());

@@ -112,8 +112,13 @@ fn a_list_of_more_fills_than_one_reply_holds_is_read_page_by_page() {
     trader.assert_sound();
 }
 
-/// The newest hundred of 250 fills of OKX, or of those before a bill.
+/// Fills of OKX from this bill on are of the last three days.
+const OKX_RECENT: u64 = 1_130;
+
+/// The newest hundred of 250 fills of OKX, or of those before a bill, as the list that is asked for
+/// has them.
 fn okx_page(request: &str) -> String {
+    let first = if request.contains("/fills-history?") { 1_000 } else { OKX_RECENT };
     let after = request.split_once("&after=").map(|(_, rest)| {
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         digits.parse::<u64>().expect("a number")
@@ -125,7 +130,7 @@ fn okx_page(request: &str) -> String {
             r#"{{"instId":"BTCUSDT","ordId":"77","clOrdId":"p1x0x1","tradeId":"{bill}","billId":"{bill}","fillPx":"{price}","fillSz":"0.00004","fee":"0","feeCcy":"BTC","execType":"T"}}"#
         )
     };
-    let fills: Vec<_> = (1_000..end).rev().take(100).map(fill).collect();
+    let fills: Vec<_> = (first..end).rev().take(100).map(fill).collect();
     format!(r#"{{"code":"0","msg":"","data":[{}]}}"#, fills.join(","))
 }
 
@@ -137,9 +142,10 @@ fn a_list_that_a_venue_tells_backwards_is_told_from_the_first_fill_on() {
         Okx::log_on(peer)?;
         loop {
             let request = peer.read_text()?;
-            if request.contains("/trade/fills?") {
+            if request.contains("/trade/fills") {
                 let after = request.split_once("&after=").map(|(_, rest)| rest[..4].to_owned());
-                log.lock().unwrap().push(after);
+                let is_history = request.contains("/trade/fills-history?instType=SPOT&");
+                log.lock().unwrap().push((is_history, after));
                 peer.reply(&request, &okx_page(&request))?;
             } else if Okx::asks(&request) == Asks::HowItStands {
                 let stands = Okx::stands(&request, "p1x0x1", OrderStatus::Filled, "0.01000");
@@ -161,7 +167,10 @@ fn a_list_that_a_venue_tells_backwards_is_told_from_the_first_fill_on() {
         assert_eq!(report.last_price, if id.is_multiple_of(2) { 2_990_000 } else { 2_990_100 });
     }
     let asked = requests.lock().unwrap().clone();
-    assert_eq!(asked, [None, Some("1150".to_owned()), Some("1050".to_owned())]);
+    let after = |bill: &str| Some(bill.to_owned());
+    let recent = [(false, None), (false, after("1150"))];
+    let past = [(true, after("1130")), (true, after("1030"))];
+    assert_eq!(asked, [recent, past].concat(), "first those of three days, then the others");
     trader.assert_sound();
 }
 

@@ -19,6 +19,7 @@ use crate::harness::{BTC, Seen};
 use crate::proxy::Proxy;
 use crate::raw::{RawServer, text};
 use crate::scripted::{id_of, log_on};
+use crate::stranger::Stranger;
 use crate::subject::{BinanceSpot, Orders};
 use crate::trader::{QTY, Trader, TraderOptions, venue};
 
@@ -210,10 +211,56 @@ pub fn balances_are_held_against_the_record<V: Orders>() {
     assert_eq!(usdt.found, decimal(units(&now, "USDT"), 8, 8));
 }
 
-/// An order that somebody else has placed, with a name of no form of ours.
-const STRANGER: &str = "web_9f2c";
+/// Ours is on record, and what becomes of it is configured; the other is nobody's business.
+pub fn an_order_of_a_stranger_is_left_alone_and_shown_whatever_becomes_of_ours<V: Orders>() {
+    for on_start in [OnStart::Adopt, OnStart::Cancel, OnStart::Ask] {
+        for is_sole_engine in [false, true] {
+            let venue = venue_with_orders::<V>();
+            let name = V::strange_name(0);
+            Stranger::<V>::new(venue.address()).place(&name);
+            let recovery = VenueRecovery { is_sole_engine, ..of_first_start(&[1], on_start) };
+            let trading = TradingSwitch::new(false);
+            if on_start == OnStart::Ask {
+                recovery.board.ask(trading.clone(), true);
+            }
+            recovery.board.expect("test", 1);
+            let (mut trader, board) = started_with::<V>(&venue, recovery);
+            trader.drive_to_ready();
+            let found = &board.read()[0];
+            let context = format!("{on_start:?}, {is_sole_engine}: {found:?}");
+            assert_eq!(found.others_count, 1, "{context}");
+            let other = &found.others[0];
+            assert_eq!((other.what.as_str(), &other.name), ("stranger", &name), "{context}");
+            assert!(!other.is_canceled && found.is_listed && found.is_done, "{context}");
+            let status = trader.reports(1).last().and_then(|report| report.status());
+            let (expected, left) = match on_start {
+                OnStart::Cancel => (OrderStatus::Canceled, 1),
+                OnStart::Adopt | OnStart::Ask => (OrderStatus::New, 2),
+            };
+            assert_eq!((status, open_orders(&venue)), (Some(expected), left), "{context}");
+            assert!(!trading.is_on(), "ours is open, and an operator is asked: {context}");
+        }
+    }
+}
 
-/// A venue where our first order rests that is on record, and that of a stranger.
+/// More orders are open than the venue lists at a time.
+pub fn open_orders_that_fill_several_pages_are_all_told<V: Orders>() {
+    const COUNT: u64 = 180;
+    let venue = venue::<V>(|options| options.limits.orders_per_10s = 1_000);
+    let mut stranger = Stranger::<V>::new(venue.address());
+    (0..COUNT).for_each(|number| stranger.place(&V::strange_name(number)));
+    let (mut trader, board) = restarted::<V>(&venue, &[], OnStart::Adopt);
+    trader.drive_to_ready();
+    let found = &board.read()[0];
+    assert!(found.is_listed, "{found:?}");
+    assert_eq!(found.others_count, COUNT);
+    let mut names: Vec<&str> = found.others.iter().map(|other| other.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len() as u64, COUNT, "each is told once");
+}
+
+/// A venue that answers every request so.
 fn scripted(answer: fn(&str) -> String) -> RawServer {
     RawServer::start(move |_, peer| {
         log_on(peer)?;
@@ -234,58 +281,6 @@ fn resting(name: &str, id: u64, status: &str) -> String {
 
 const BALANCES: &str =
     r#"{"balances":[{"asset":"USDT","free":"5.00000000","locked":"0.00000000"}]}"#;
-
-/// Ours is on record, and what becomes of it is configured; the other is nobody's business.
-#[test]
-fn an_order_of_a_stranger_is_left_alone_and_shown_whatever_becomes_of_ours() {
-    for on_start in [OnStart::Adopt, OnStart::Cancel, OnStart::Ask] {
-        for is_sole_engine in [false, true] {
-            let server = scripted(|request| {
-                let ours = |status| resting("p1-0-1", 77, status);
-                if request.contains("order.cancel") {
-                    assert!(!request.contains(STRANGER), "{request}");
-                    let (name, rest) =
-                        (r#""clientOrderId":"c""#, r#""origClientOrderId":"p1-0-1""#);
-                    ours("CANCELED")
-                        .replace(r#""clientOrderId":"p1-0-1""#, &format!("{name},{rest}"))
-                } else if request.contains("openOrders") {
-                    format!("[{},{}]", ours("NEW"), resting(STRANGER, 78, "NEW"))
-                } else if request.contains("order.status") {
-                    ours("NEW")
-                } else {
-                    BALANCES.to_owned()
-                }
-            });
-            let recovery = VenueRecovery { is_sole_engine, ..of_first_start(&[1], on_start) };
-            let trading = TradingSwitch::new(false);
-            if on_start == OnStart::Ask {
-                recovery.board.ask(trading.clone(), true);
-            }
-            recovery.board.expect("test", 1);
-            let board = Arc::clone(&recovery.board);
-            let options = TraderOptions { run: 2, recovery, ..server.options() };
-            let mut trader = Trader::<BinanceSpot>::new(server.address, &options);
-            trader.drive_to_ready();
-            let found = &board.read()[0];
-            let context = format!("{on_start:?}, {is_sole_engine}: {found:?}");
-            assert_eq!(found.others_count, 1, "{context}");
-            let other = &found.others[0];
-            assert_eq!(
-                (other.what.as_str(), other.name.as_str()),
-                ("stranger", STRANGER),
-                "{context}"
-            );
-            assert!(!other.is_canceled && found.is_listed && found.is_done, "{context}");
-            let status = trader.reports(1).last().and_then(|report| report.status());
-            let expected = match on_start {
-                OnStart::Cancel => OrderStatus::Canceled,
-                OnStart::Adopt | OnStart::Ask => OrderStatus::New,
-            };
-            assert_eq!(status, Some(expected), "{context}");
-            assert!(!trading.is_on(), "ours is open, and an operator is asked: {context}");
-        }
-    }
-}
 
 /// One entry of each list can't be read, and one order of ours is in none.
 #[test]

@@ -104,6 +104,14 @@ pub trait Orders: Market + Scripted {
         }
     }
 
+    /// What a stranger may call an order: no name of ours looks so.
+    fn strange_name(number: u64) -> String {
+        match Self::Entry::NAMES {
+            NameForm::Marked(_) => format!("web{number}"),
+            NameForm::Uuid => format!("9f2c0000-0000-4eef-9000-{number:012x}"),
+        }
+    }
+
     /// What the venue calls a trade of this number.
     fn trade(number: u64) -> VenueRef {
         VenueRef::number(number)

@@ -110,6 +110,18 @@ macro_rules! accounts {
                 an_order_behind_the_end_of_the_record_is_taken_up
                 orders_that_no_record_has_are_left_alone_and_shown
                 a_sole_engine_cancels_what_a_lost_journal_has_left
+                an_order_of_a_stranger_is_left_alone_and_shown_whatever_becomes_of_ours
+            }
+        }
+    };
+}
+
+/// The check of a list of open orders that is longer than one answer.
+macro_rules! long_lists {
+    ($name:ident, $venue:ty) => {
+        mod $name {
+            checks! { $venue, recovery:
+                open_orders_that_fill_several_pages_are_all_told
             }
         }
     };

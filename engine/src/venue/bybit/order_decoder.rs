@@ -2,12 +2,15 @@
 //! `execution` and `wallet` of the account's stream (`/v5/private`).
 //!
 //! Source: "Websocket Trade Guideline", "Order", "Execution", "Wallet", and of REST "Get Open &
-//! Closed Orders" and "Get Trade History" in the venue's reference of July 2026.
+//! Closed Orders", "Get Trade History" and "Get Wallet Balance" in the venue's reference of July
+//! 2026.
 
+mod account;
 mod rest;
 
 use simd_json::Node;
 
+use self::account::read_wallet;
 use self::rest::{read_fill, read_list, read_state};
 use super::code::need_code;
 use super::disconnect::DisconnectCancel;
@@ -20,8 +23,9 @@ use crate::venue::codec::{
 };
 use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
 use crate::venue::protocol::{
-    AssetBalance, Failure, FillPages, KeptReply, KeptReport, OrderDecoder, OrderMessage, Questions,
-    Reach, ReadReport, Reply, ReplyBody, Several, UnreadFrame, UnreadReport, object,
+    AccountLists, AssetBalance, Failure, FillPages, KeptReply, KeptReport, OrderDecoder,
+    OrderMessage, Questions, Reach, ReadReport, Reply, ReplyBody, Several, UnreadFrame,
+    UnreadReport, object,
 };
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
@@ -44,6 +48,8 @@ pub struct BybitReports {
     fills: Vec<VenueFill>,
     /// The list of fills that is being read.
     pub(super) pages: FillPages,
+    /// What the account has that is being read.
+    pub(super) lists: AccountLists,
     /// The request whose reply has no number, if one waits: a logon.
     pub(super) logon: Option<u64>,
     pub(super) questions: Questions,
@@ -60,6 +66,7 @@ impl OrderDecoder for BybitReports {
             balances: Vec::with_capacity(BALANCES_MAX),
             fills: Vec::with_capacity(FILLS_MAX),
             pages: FillPages::default(),
+            lists: AccountLists::default(),
             logon: None,
             questions: Questions::default(),
             disconnect: DisconnectCancel::default(),
@@ -90,8 +97,8 @@ impl OrderDecoder for BybitReports {
         status: u16,
         body: &'a [u8],
     ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
-        if self.disconnect.is_asked(id) {
-            let outcome = self.disconnect.answered(status, body, &mut self.rest);
+        if self.disconnect.is_asked(id) || self.lists.is_asked(id) {
+            let outcome = self.read_of_account(id, status, body);
             let outcome = outcome.map_err(|e| UnreadFrame { reply: Some(id), ..unread(e, b"") })?;
             return Ok(OrderMessage::Reply(Reply {
                 id,
@@ -105,16 +112,12 @@ impl OrderDecoder for BybitReports {
         fills.clear();
         let mut next = None;
         let read = rest.parse(body, |nodes| {
-            let [code, message, result] = pick(object(nodes)?, ["retCode", "retMsg", "result"])?;
-            let code = need_code(code)?;
-            if code != 0 || status != 200 {
-                let message = message.and_then(text).unwrap_or_default();
-                return Ok(Err(Failure::of(status, code, message)));
-            }
-            let result = result.ok_or(DecodeError::field("field result missing"))?;
-            let [list, cursor] = pick(result, ["list", "nextPageCursor"])?;
+            let (list, cursor) = match read_result_of(nodes, status)? {
+                Ok(read) => read,
+                Err(failure) => return Ok(Err(failure)),
+            };
             next = cursor.and_then(text).map(str::to_owned);
-            let list = list.and_then(elements).ok_or(DecodeError::field("list is no array"))?;
+            let list = elements(list).ok_or(DecodeError::field("list is no array"))?;
             read_list(list, symbols, fills).map(Ok)
         });
         let outcome = match read {
@@ -152,6 +155,25 @@ impl OrderDecoder for BybitReports {
         };
         Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
     }
+}
+
+/// The list of an answer, and where it goes on; or why it is none.
+type ReadResult<'t, 'a> = Result<(&'t [Node<'a>], Value<'t, 'a>), Failure<'a>>;
+
+/// `{"retCode":0,"retMsg":"OK","result":{"list":[..],"nextPageCursor":".."}}`.
+fn read_result_of<'t, 'a>(
+    nodes: &'t [Node<'a>],
+    status: u16,
+) -> Result<ReadResult<'t, 'a>, DecodeError> {
+    let [code, message, result] = pick(object(nodes)?, ["retCode", "retMsg", "result"])?;
+    let code = need_code(code)?;
+    if code != 0 || status != 200 {
+        let message = message.and_then(text).unwrap_or_default();
+        return Ok(Err(Failure::of(status, code, message)));
+    }
+    let result = result.ok_or(DecodeError::field("field result missing"))?;
+    let [list, cursor] = pick(result, ["list", "nextPageCursor"])?;
+    Ok(Ok((list.ok_or(DecodeError::field("list is no array"))?, cursor)))
 }
 
 /// Whether a cursor, which the venue has written for use in a query, can stand there as it is.
@@ -489,37 +511,6 @@ fn fee_of(fee: Value<'_, '_>, asset: Value<'_, '_>) -> Option<(i64, u128)> {
 fn quote_total(sum: Value<'_, '_>, scales: Scales) -> Option<i128> {
     let sum = parse_wide(sum.and_then(text)?.as_bytes(), scales.price + scales.qty).ok()?;
     Some(sum).filter(|sum| *sum > 0)
-}
-
-/// The balances of an account; of those that can't be read, what is wrong with the first.
-fn read_wallet(
-    nodes: &[Node<'_>],
-    balances: &mut Vec<AssetBalance>,
-) -> Result<Option<DecodeError>, DecodeError> {
-    let [coins] = pick(nodes, ["coin"])?;
-    let mut unreadable = None;
-    for entry in coins.and_then(elements).ok_or(DecodeError::field("coin is no array"))? {
-        if balances.len() == BALANCES_MAX {
-            return Err(DecodeError::new(LetterReason::Oversize, "too many balances"));
-        }
-        match read_balance(entry) {
-            Ok(balance) => balances.push(balance),
-            Err(error) => unreadable = unreadable.or(Some(error)),
-        }
-    }
-    Ok(unreadable)
-}
-
-/// What is free is not told apart: it is what is there, less what orders hold.
-fn read_balance(nodes: &[Node<'_>]) -> Result<AssetBalance, DecodeError> {
-    let [asset, all, locked] = pick(nodes, ["coin", "walletBalance", "locked"])?;
-    let asset = need_text(asset, "field coin missing or no text")?;
-    let amount = |value: Value<'_, '_>| match value.and_then(text) {
-        None | Some("") => Ok(0),
-        Some(number) => parse_cut(number.as_bytes(), AssetAmount::SCALE),
-    };
-    let (all, locked) = (amount(all)?, amount(locked)?);
-    AssetBalance::named(asset, all - locked, locked)
 }
 
 #[cfg(test)]

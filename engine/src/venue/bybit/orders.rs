@@ -2,8 +2,8 @@
 //! `/v5/private`, and questions over REST.
 //!
 //! Source: "Websocket Trade Guideline", "Connect", "Place Order", "Amend Order", "Cancel Order",
-//! "Get Open & Closed Orders", "Get Trade History", "Integration Guidance" and "Error Codes" in the
-//! venue's reference of July 2026.
+//! "Get Open & Closed Orders", "Get Trade History", "Get Wallet Balance", "Integration Guidance"
+//! and "Error Codes" in the venue's reference of July 2026.
 //!
 //! A reply to a request says that it was accepted for processing, and no more: what becomes of an
 //! order comes on the stream. Fills are told by `execution`, all else by `order`. Spot alone:
@@ -262,6 +262,32 @@ impl OrderProtocol for BybitOrders {
     }
 
     fn fills_weight(&self) -> u32 {
+        1
+    }
+
+    /// Of all symbols of spot, the newest fifty, then those behind the venue's cursor.
+    #[cold]
+    fn open_orders(&mut self, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
+        let cursor = self.decoder.lists.ask_orders(id);
+        let mark = if cursor.is_empty() { "" } else { "&cursor=" };
+        let query = format!("category=spot&openOnly=0&limit=50{mark}{cursor}");
+        self.write_get("/v5/order/realtime", &query, time_ms, out);
+        true
+    }
+
+    fn open_orders_weight(&self) -> u32 {
+        1
+    }
+
+    /// What the unified account has, as the topic `wallet` tells it.
+    #[cold]
+    fn balances(&mut self, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
+        self.decoder.lists.ask_balances(id);
+        self.write_get("/v5/account/wallet-balance", "accountType=UNIFIED", time_ms, out);
+        true
+    }
+
+    fn balances_weight(&self) -> u32 {
         1
     }
 

@@ -7,13 +7,17 @@
 //! alone, what follows has its names and what has changed; fills are told by `trade`, and `filled`
 //! follows the last one.
 
+mod account;
+mod cancels;
 mod rest;
 
 use std::collections::VecDeque;
 
 use simd_json::Node;
 
-use self::rest::{read_orders, read_trades};
+use self::account::{read_balances, read_listed};
+use self::cancels::CancelsTogether;
+use self::rest::{any_of, count_of, read_orders, read_trades};
 use super::known_orders::{KnownOrders, Terms};
 use super::market_decoder::is_online;
 use super::refusals::{INVALID_NONCE, NOT_OPEN_NOW, UNKNOWN_ORDER, code_of};
@@ -28,10 +32,11 @@ use crate::venue::codec::{
 };
 use crate::venue::orders::{VenueFill, VenueReport};
 use crate::venue::protocol::{
-    AssetBalance, Failure, FillPages, FillsFrom, KeptReport, OrderDecoder, OrderMessage,
-    OrderRequest, Questions, Reach, ReadReport, Reply, ReplyBody, Several, UnreadFrame, object,
+    AccountList, AssetBalance, Failure, FillPages, FillsFrom, KeptReport, ListedOrder,
+    OrderDecoder, OrderMessage, OrderRequest, Questions, Reach, ReadReport, Reply, ReplyBody,
+    Several, UnreadFrame, object, told_balances,
 };
-use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
+use crate::venue::{Scales, Symbol, SymbolMap};
 
 /// Bytes of a frame for which memory is there from the start.
 const FRAME_BYTES_USUAL: usize = 16 * 1024;
@@ -51,12 +56,17 @@ pub struct KrakenReports {
     symbols: SymbolMap,
     reports: Several,
     balances: Vec<AssetBalance>,
+    listed: Vec<ListedOrder>,
     fills: Vec<VenueFill>,
     known: KnownOrders,
     questions: Questions,
     trades: VecDeque<NamedTrades>,
     /// The list of fills that is being read.
     pages: FillPages,
+    /// Cancels that went in one request and are not all answered.
+    pub(super) cancels: CancelsTogether,
+    /// The request that asks whether anything is open at all.
+    pub(super) asks_any: Option<u64>,
     /// The venue has refused the number of a request.
     pub(super) is_nonce_refused: bool,
     /// What stands for the key on this connection.
@@ -130,11 +140,14 @@ impl OrderDecoder for KrakenReports {
             symbols,
             reports: Several::default(),
             balances: Vec::with_capacity(BALANCES_MAX),
+            listed: Vec::new(),
             fills: Vec::with_capacity(FILLS_MAX),
             known: KnownOrders::new(),
             questions: Questions::default(),
             trades: VecDeque::with_capacity(TRADES_KEPT),
             pages: FillPages::default(),
+            cancels: CancelsTogether::default(),
+            asks_any: None,
             is_nonce_refused: false,
             token: String::new(),
         }
@@ -142,11 +155,12 @@ impl OrderDecoder for KrakenReports {
 
     #[inline]
     fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
-        let KrakenReports { json, symbols, reports, balances, known, .. } = self;
+        let KrakenReports { json, symbols, reports, balances, listed, known, cancels, .. } = self;
         reports.clear();
         let read = json.parse_numbers_as_texts(frame, |nodes| {
-            read_frame(object(nodes)?, symbols, (reports, known), balances)
+            read_frame(object(nodes)?, symbols, (reports, known), (balances, listed))
         });
+        let read = read.map(|message| cancels.sort_out(message, reports));
         if let Some(message) = reports.end_frame(read, frame).map_err(|e| unread(e, frame))? {
             return Ok(message);
         }
@@ -169,6 +183,7 @@ impl OrderDecoder for KrakenReports {
             self;
         let question = questions.answered(id);
         let symbol = question.as_ref().and_then(|question| question.symbol);
+        let asks_any = self.asks_any.take_if(|asked| *asked == id).is_some();
         fills.clear();
         let read = rest.parse(body, |nodes| {
             let [errors, result] = pick(object(nodes)?, ["error", "result"])?;
@@ -177,15 +192,17 @@ impl OrderDecoder for KrakenReports {
                 return Ok(Err(Failure::of(status, code_of(word), word)));
             }
             let result = result.ok_or(DecodeError::field("field result missing"))?;
-            let [told, open, closed] = pick(result, ["token", "open", "closed"])?;
+            let [told, open, closed, count] = pick(result, ["token", "open", "closed", "count"])?;
             if let Some(told) = told.and_then(text) {
                 crate::text::hide_passing(told);
                 told.clone_into(token);
                 return Ok(Ok(ReplyBody::default()));
             }
-            match open.or(closed) {
-                Some(orders) => read_orders(orders, symbol, (known, trades)).map(Ok),
-                None => read_trades(result, symbols, trades, fills).map(Ok),
+            match (open.or(closed), count) {
+                (Some(orders), _) if asks_any => Ok(Ok(any_of(orders))),
+                (Some(orders), _) => read_orders(orders, symbol, (known, trades)).map(Ok),
+                (None, Some(_)) => count_of(count).map(Ok),
+                (None, None) => read_trades(result, symbols, trades, fills).map(Ok),
             }
         });
         let is_listed = match &read {
@@ -238,7 +255,7 @@ fn read_frame<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
     (reports, known): (&mut Several, &mut KnownOrders),
-    balances: &'a mut Vec<AssetBalance>,
+    (balances, listed): (&'a mut Vec<AssetBalance>, &'a mut Vec<ListedOrder>),
 ) -> Result<Option<OrderMessage<'a>>, DecodeError> {
     let [channel, kind, data] = pick(nodes, ["channel", "type", "data"])?;
     let Some(channel) = channel else { return read_reply(nodes).map(Some) };
@@ -254,14 +271,36 @@ fn read_frame<'a>(
     let is_whole = need_word(kind, missing, kinds, "type of a frame not known")?;
     let data = data.and_then(elements).ok_or(DecodeError::field("data is no array"))?;
     match channel {
+        "executions" if is_whole => {
+            listed.clear();
+            let mut is_all = true;
+            for entry in data {
+                let order = read_listed(entry, symbols, (reports, known));
+                is_all &= order.is_some();
+                listed.extend(order);
+            }
+            let body = ReplyBody { listed, ..ReplyBody::default() };
+            let list = AccountList::OpenOrders;
+            Ok(Some(OrderMessage::Listed { list, body, is_whole: is_all }))
+        }
         "executions" => {
             for entry in data {
-                let report = read_execution(entry, symbols, known, is_whole);
+                let report = read_execution(entry, symbols, known);
                 report.into_iter().for_each(|report| reports.push(report));
             }
             Ok(None)
         }
-        "balances" => read_balances(data, balances).map(Some),
+        "balances" => {
+            let (venue_time_ns, unreadable) = read_balances(data, balances)?;
+            Ok(Some(match is_whole {
+                true => OrderMessage::Listed {
+                    list: AccountList::Balances,
+                    body: told_balances(balances, unreadable),
+                    is_whole: true,
+                },
+                false => OrderMessage::Balances { venue_time_ns, entries: balances, unreadable },
+            }))
+        }
         _ => Err(DecodeError::unknown("channel not known")),
     }
 }
@@ -321,19 +360,24 @@ const TOLD: [(&str, Told); 10] = [
     ("iceberg_refill", Told::Nothing),
 ];
 
-/// One element of `executions`; `None` when it tells nothing by itself. A snapshot tells what is
-/// open: each order of ours is asked for by itself, and what can't be read is told.
-fn read_execution(
-    nodes: &[Node<'_>],
+/// What every element of `executions` has: what it tells, or the word that is not known; the names
+/// of the order, its client's being empty where it has none; and its terms, which are noted.
+struct Element<'t> {
+    told: Result<Told, (DecodeError, Option<&'t str>)>,
+    order: VenueRef,
+    name: &'t str,
+    terms: Result<Terms, DecodeError>,
+}
+
+fn read_element<'t>(
+    nodes: &'t [Node<'_>],
     symbols: &SymbolMap,
     known: &mut KnownOrders,
-    is_snapshot: bool,
-) -> Option<KeptReport> {
+) -> Element<'t> {
     let [exec, order, name] =
         pick(nodes, ["exec_type", "order_id", "cl_ord_id"]).unwrap_or_default();
     let (order, name) = (order.and_then(text).unwrap_or_default(), name.and_then(text));
     let key = name.unwrap_or(order).as_bytes();
-    let order = VenueRef::text(order.as_bytes()).unwrap_or(VenueRef::NONE);
     let missing = "field exec_type missing or no text";
     let told = need_word(exec, missing, TOLD, "execution type not known")
         .map_err(|error| (error, exec.and_then(text)));
@@ -341,12 +385,17 @@ fn read_execution(
     if let Ok(terms) = terms {
         known.note(key, terms);
     }
-    if is_snapshot {
-        // Orders in other symbols are none of ours.
-        let error = terms.err().filter(|error| error.reason != LetterReason::Symbol);
-        let error = told.err().or(error.map(|error| (error, None)))?;
-        return Some(KeptReport::new(name.unwrap_or_default(), order, Err(error)));
-    }
+    let order = VenueRef::text(order.as_bytes()).unwrap_or(VenueRef::NONE);
+    Element { told, order, name: name.unwrap_or_default(), terms }
+}
+
+/// One element of an update; `None` when it tells nothing by itself.
+fn read_execution(
+    nodes: &[Node<'_>],
+    symbols: &SymbolMap,
+    known: &mut KnownOrders,
+) -> Option<KeptReport> {
+    let Element { told, order, name, terms } = read_element(nodes, symbols, known);
     if told.is_ok_and(|told| told == Told::Nothing) {
         return None;
     }
@@ -354,7 +403,7 @@ fn read_execution(
         let report = terms.and_then(|terms| read_report(nodes, &terms, (told, order)));
         report.map_err(|error| (error, None))
     });
-    Some(KeptReport::new(name.unwrap_or_default(), order, read))
+    Some(KeptReport::new(name, order, read))
 }
 
 /// An order's terms: what this element has of them, and else what was told before.
@@ -509,56 +558,6 @@ fn fee_of(amount: Value<'_, '_>, asset: Option<u128>) -> Option<(i64, u128)> {
 fn quote_total(sum: Value<'_, '_>, scales: Scales) -> Option<i128> {
     let sum = parse_cut(sum.and_then(text)?.as_bytes(), scales.price + scales.qty).ok()?;
     Some(sum).filter(|sum| *sum > 0)
-}
-
-/// What the account has of each asset in its main wallet. What orders hold is not told: all is
-/// told as free.
-fn read_balances<'t, 'a: 't>(
-    data: impl Iterator<Item = &'t [Node<'a>]>,
-    balances: &'a mut Vec<AssetBalance>,
-) -> Result<OrderMessage<'a>, DecodeError> {
-    balances.clear();
-    let (mut venue_time_ns, mut unreadable) = (0, None);
-    for entry in data {
-        if balances.len() == BALANCES_MAX {
-            return Err(DecodeError::new(LetterReason::Oversize, "too many balances"));
-        }
-        let [time] = pick(entry, ["timestamp"])?;
-        if time.is_some() {
-            venue_time_ns = need_date_ns(time, "field timestamp is no time")?;
-        }
-        match read_balance(entry) {
-            Ok(balance) => balances.extend(balance),
-            Err(error) => unreadable = unreadable.or(Some(error)),
-        }
-    }
-    Ok(OrderMessage::Balances { venue_time_ns, entries: balances, unreadable })
-}
-
-/// An asset of a snapshot, with its wallets, or a line of the ledger; `None` when that is of
-/// another wallet.
-fn read_balance(nodes: &[Node<'_>]) -> Result<Option<AssetBalance>, DecodeError> {
-    let [asset, balance, wallets, kind, id] =
-        pick(nodes, ["asset", "balance", "wallets", "wallet_type", "wallet_id"])?;
-    let is_main = |kind: Value<'_, '_>, id: Value<'_, '_>| {
-        (kind.and_then(text), id.and_then(text)) == (Some("spot"), Some("main"))
-    };
-    let mut amount = balance;
-    if let Some(wallets) = wallets.and_then(elements) {
-        amount = None;
-        for wallet in wallets {
-            let [kind, id, balance] = pick(wallet, ["type", "id", "balance"])?;
-            if is_main(kind, id) {
-                amount = balance;
-            }
-        }
-    } else if kind.is_some() && !is_main(kind, id) {
-        return Ok(None);
-    }
-    let asset = need_text(asset, "field asset missing or no text")?;
-    let Some(amount) = amount.and_then(text) else { return Ok(None) };
-    let amount = parse_cut(amount.as_bytes(), AssetAmount::SCALE)?;
-    AssetBalance::named(asset, amount, 0).map(Some)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //!
 //! Source: "Add Order", "Amend Order", "Cancel Order", "Cancel All Orders After", "Executions",
 //! "Balances" of WebSocket v2; "Get Websockets Token", "Get Open Orders", "Get Closed Orders",
-//! "Query Trades Info" of REST; "Spot Client Order Identifiers".
+//! "Query Trades Info", "Cancel All Orders" of REST; "Spot Client Order Identifiers".
 //!
 //! The token is fetched for each connection, and stands for the key in every request of it. A name
 //! of a client's own is a UUID, or has at most 18 characters: ours are UUIDs. REST finds an order
@@ -20,7 +20,8 @@ use crate::order::{
 };
 use crate::venue::codec::JsonText;
 use crate::venue::protocol::{
-    Failure, FillsFrom, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome, Way, order_terms,
+    Failure, FillsFrom, GuardRequest, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome,
+    Way, order_terms,
 };
 use crate::venue::utc::push_rfc3339;
 
@@ -36,10 +37,14 @@ const CANCEL_ALL_AFTER: DeadManTimer = DeadManTimer { min_ms: 10_000, max_ms: 86
 /// comes to the same numbers.
 const LEAD_US: (u64, u64) = (1_000_000, 1_000_000 << 25);
 
+/// Cancels of one `cancel_order`. The page names no number; of other requests the venue takes 50.
+const CANCELS_MAX: usize = 20;
+
 const TOKEN: &str = "/0/private/GetWebSocketsToken";
 const OPEN: &str = "/0/private/OpenOrders";
 const CLOSED: &str = "/0/private/ClosedOrders";
 const TRADES: &str = "/0/private/QueryTrades";
+const CANCEL_ALL: &str = "/0/private/CancelAll";
 
 /// The protocol.
 pub struct KrakenOrders {
@@ -60,6 +65,7 @@ impl OrderProtocol for KrakenOrders {
     const CAPABILITIES: Capabilities = Capabilities::of(OrderTypes::PLAIN)
         .with_times(&[TimeInForce::Gtc, TimeInForce::Ioc])
         .with_amends(Amends::Smaller)
+        .with_cancels_per_request(CANCELS_MAX)
         .with_dead_man(CANCEL_ALL_AFTER);
     const FILLS_MAX: usize = usize::MAX;
     /// An order is refused once its deadline has passed, by a clock that may be a second off ours;
@@ -69,6 +75,8 @@ impl OrderProtocol for KrakenOrders {
     const LOGON: &'static [&'static str] =
         &["logon", "subscribe to executions", "subscribe to balances"];
     const ASKS_OVER_REST: bool = true;
+    /// Both channels begin with a snapshot.
+    const STREAM_LISTS: bool = true;
     const NAMES: NameForm = NameForm::Uuid;
 
     fn new(secret: KrakenSecret, decoder: KrakenReports) -> KrakenOrders {
@@ -151,6 +159,44 @@ impl OrderProtocol for KrakenOrders {
         text.text(r#","cl_ord_id":[""#);
         text.bytes(request.name);
         text.text("\"]}}");
+    }
+
+    /// "There will be a stream of individual order responses", each under the number of the first.
+    #[cold]
+    fn cancel_several(&mut self, requests: &[OrderRequest<'_>], out: &mut Vec<u8>) -> bool {
+        let Some((first, rest)) = requests.split_first() else { return false };
+        self.decoder.cancels.went_together(requests);
+        let mut text = start(out, first, "cancel_order", &self.decoder.token);
+        text.text(r#","cl_ord_id":[""#);
+        text.bytes(first.name);
+        for request in rest {
+            text.text(r#"",""#);
+            text.bytes(request.name);
+        }
+        text.text("\"]}}");
+        true
+    }
+
+    const GUARDS_OVER_REST: bool = true;
+
+    /// Of the whole account: the venue has no such requests for a pair.
+    #[cold]
+    fn guard_request(
+        &mut self,
+        what: GuardRequest,
+        _native: &str,
+        id: u64,
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        match what {
+            GuardRequest::CancelAll => self.write_post(CANCEL_ALL, "", time_ms, out),
+            GuardRequest::List => {
+                self.decoder.asks_any = Some(id);
+                self.write_post(OPEN, "", time_ms, out);
+            }
+        }
+        true
     }
 
     #[cold]
@@ -267,7 +313,7 @@ mod tests {
     use super::super::refusals::code_of;
     use super::*;
     use crate::event::{PositionSide, REDUCE_ONLY};
-    use crate::venue::protocol::{OrderDecoder, Signer};
+    use crate::venue::protocol::{OrderDecoder, OrderMessage, Reach, Signer, UnreadFrame};
     use crate::venue::{Scales, SymbolMap};
     use crate::world::SplitMix64;
 
@@ -360,6 +406,96 @@ mod tests {
         assert_eq!(params(&out), json!({"token": "TOKEN", "timeout": 60}));
         protocol.logon(1, 3, 0, &mut out);
         assert_eq!(params(&out)["channel"], "executions");
+    }
+
+    #[test]
+    fn several_cancels_are_one_request_and_each_is_answered_under_its_own_number() {
+        const OTHER: &[u8] = b"00000001-0003-4700-8000-00000000002a";
+        const THIRD: &[u8] = b"00000001-0003-4700-8000-00000000002b";
+        let (mut protocol, mut out) = (protocol(), Vec::new());
+        let named = |id, name| OrderRequest { name, ..request(id) };
+        let requests = [request(7), named(8, OTHER), named(9, THIRD)];
+        let mut ask = |protocol: &mut KrakenOrders| {
+            assert!(protocol.cancel_several(&requests, &mut out));
+            let names = json!([
+                "00000001-0003-4700-8000-000000000029",
+                "00000001-0003-4700-8000-00000000002a",
+                "00000001-0003-4700-8000-00000000002b",
+            ]);
+            assert_eq!(params(&out), json!({"token": "TOKEN", "cl_ord_id": names}));
+        };
+        fn of(read: Result<OrderMessage<'_>, UnreadFrame<'_>>) -> Option<(u64, Reach, i32)> {
+            match read {
+                Ok(OrderMessage::Reply(reply)) => {
+                    let code = reply.outcome.map_or_else(|failure| failure.code, |_| 0);
+                    Some((reply.id, reply.reach, code))
+                }
+                Ok(OrderMessage::Other(_)) => None,
+                other => panic!("{other:?}"),
+            }
+        }
+        let told = |protocol: &mut KrakenOrders, frame: &str| {
+            let decoder = protocol.decoder();
+            let mut all = vec![of(decoder.decode(frame.as_bytes()))];
+            while let Some((next, _)) = decoder.next_of_frame() {
+                all.push(of(next));
+            }
+            all.into_iter().flatten().collect::<Vec<_>>()
+        };
+        let done = |name: &[u8]| {
+            let name = str::from_utf8(name).unwrap();
+            format!(
+                r#"{{"method":"cancel_order","req_id":7,"result":{{"order_id":"OVN7VD-7VYHS-APBKHA","cl_ord_id":"{name}"}},"success":true}}"#
+            )
+        };
+        let gone = |word: &str| {
+            format!(r#"{{"error":"{word}","method":"cancel_order","req_id":7,"success":false}}"#)
+        };
+        ask(&mut protocol);
+        assert_eq!(told(&mut protocol, &done(OTHER)), [(8, Reach::One, 0)]);
+        // Whose it is shows once the others are done.
+        assert_eq!(told(&mut protocol, &gone("EOrder:Unknown order")), []);
+        let last = told(&mut protocol, &done(NAME));
+        assert_eq!(last, [(7, Reach::One, 0), (9, Reach::One, code_of("EOrder:Unknown order"))]);
+        // None of them is there.
+        ask(&mut protocol);
+        assert_eq!(told(&mut protocol, &gone("EOrder:Unknown order")), []);
+        assert_eq!(told(&mut protocol, &gone("EOrder:Unknown order")), []);
+        let all: Vec<u64> =
+            told(&mut protocol, &gone("EOrder:Unknown order")).iter().map(|(id, ..)| *id).collect();
+        assert_eq!(all, [7, 8, 9]);
+        // What is wrong with the whole request is told once.
+        ask(&mut protocol);
+        let refused = told(&mut protocol, &gone("ESession:Invalid session"));
+        assert_eq!(refused, [(7, Reach::All, code_of("ESession:Invalid session"))]);
+        // A cancel that goes alone is answered alone.
+        protocol.cancel(&request(7), &mut Vec::new());
+        assert_eq!(told(&mut protocol, &done(NAME)), [(7, Reach::All, 0)]);
+    }
+
+    #[test]
+    fn a_guard_asks_for_all_of_the_account() {
+        let (mut protocol, mut out) = (protocol(), Vec::new());
+        let mut ask = |protocol: &mut KrakenOrders, what, path: &str| {
+            assert!(protocol.guard_request(what, "BTC/USD", 4, 1_000, &mut out));
+            let text = String::from_utf8(out.clone()).unwrap();
+            assert!(text.starts_with(&format!("POST {path}\n")), "{text}");
+        };
+        let is_any = |protocol: &mut KrakenOrders, said: &str| {
+            let read = protocol.decoder().decode_rest(4, 200, said.as_bytes());
+            let Ok(OrderMessage::Reply(reply)) = read else { panic!("a reply") };
+            !reply.outcome.unwrap().venue_order_id.is_none()
+        };
+        ask(&mut protocol, GuardRequest::CancelAll, "/0/private/CancelAll");
+        assert!(is_any(&mut protocol, r#"{"error":[],"result":{"count":4}}"#));
+        ask(&mut protocol, GuardRequest::CancelAll, "/0/private/CancelAll");
+        assert!(!is_any(&mut protocol, r#"{"error":[],"result":{"count":0}}"#));
+        let one = r#"{"status":"open","descr":{"pair":"MOONUSD"}}"#;
+        let two = format!(r#"{{"error":[],"result":{{"open":{{"OA-1":{one},"OB-2":{one}}}}}}}"#);
+        ask(&mut protocol, GuardRequest::List, "/0/private/OpenOrders");
+        assert!(is_any(&mut protocol, &two), "whatever they are");
+        ask(&mut protocol, GuardRequest::List, "/0/private/OpenOrders");
+        assert!(!is_any(&mut protocol, r#"{"error":[],"result":{"open":{}}}"#));
     }
 
     #[test]

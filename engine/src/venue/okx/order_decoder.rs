@@ -4,11 +4,13 @@
 //! Source: "WS / Place order", "WS / Order channel", "WS / Account channel", and of REST
 //! "Order details", "Transaction details" and "Get instruments" in the venue's reference.
 
+mod past;
 mod rest;
 
 use simd_json::Node;
 
-use self::rest::{oldest_bill_of, read_rest};
+use self::past::{PastFills, RECENT};
+use self::rest::{created_of, oldest_bill_of, read_pending, read_rest};
 use super::market_decoder::CLOSES_SOON;
 use crate::event::{
     AssetAmount, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef, asset_code,
@@ -19,8 +21,9 @@ use crate::venue::codec::{
 };
 use crate::venue::orders::{VenueFill, VenueReport};
 use crate::venue::protocol::{
-    AssetBalance, Failure, FillPages, KeptReply, KeptReport, OrderDecoder, OrderMessage, Reach,
-    ReadReport, Reply, ReplyBody, Several, UnreadFrame, UnreadReport, object,
+    AccountList, AccountLists, AssetBalance, Failure, FillPages, FillsFrom, KeptReply, KeptReport,
+    OrderDecoder, OrderMessage, OrderRequest, Reach, ReadReport, Reply, ReplyBody, Several,
+    UnreadFrame, UnreadReport, object, told_balances,
 };
 use crate::venue::{LetterReason, Scales, SymbolMap};
 
@@ -29,6 +32,8 @@ const FRAME_BYTES_USUAL: usize = 16 * 1024;
 /// The list of all instruments has less than 1 MB.
 const REST_BYTES_MAX: usize = 16 * 1024 * 1024;
 const BALANCES_MAX: usize = 1_024;
+/// Open orders of one answer; "Order List" lists no more.
+const ORDERS_MAX: usize = 100;
 /// Fills of one answer; "Transaction details" lists no more.
 const FILLS_MAX: usize = 100;
 /// Decimal places of an average price that are read.
@@ -44,11 +49,14 @@ pub struct OkxReports {
     fills: Vec<VenueFill>,
     /// The list of fills that is being read.
     pub(super) pages: FillPages,
+    /// What the account has that is being read.
+    pub(super) lists: AccountLists,
     /// The request that logs on: its reply has no number.
     pub(super) logon: Option<u64>,
     /// By the symbols' slots: what the venue calls the instrument in requests; 0 before it is
     /// known.
     codes: Box<[u64]>,
+    past: PastFills,
 }
 
 impl OkxReports {
@@ -56,6 +64,27 @@ impl OkxReports {
     pub(super) fn code(&self, native: &str) -> Option<u64> {
         let symbol = self.symbols.lookup(native.as_bytes())?;
         Some(self.codes[symbol.slot]).filter(|code| *code > 0)
+    }
+
+    /// The page of an order's fills that a request is to ask for: the name of the list, and behind
+    /// a colon the bill before which the page begins.
+    #[cold]
+    pub(super) fn asks_fills(
+        &mut self,
+        from: FillsFrom,
+        order: VenueRef,
+        request: &OrderRequest<'_>,
+    ) -> Option<String> {
+        let page = match from {
+            FillsFrom::Newest => {
+                self.pages.ask_newest(request.id, order);
+                RECENT.to_owned()
+            }
+            FillsFrom::Older => self.pages.ask_older(request.id, order)?,
+            FillsFrom::First | FillsFrom::After(_) => return None,
+        };
+        self.past.asked(&page, request.time_ms);
+        Some(page)
     }
 }
 
@@ -65,11 +94,13 @@ impl OrderDecoder for OkxReports {
             json: JsonBuffer::warmed(FRAME_BYTES_USUAL, frame_bytes_max),
             rest: JsonBuffer::new(FRAME_BYTES_USUAL, REST_BYTES_MAX),
             codes: vec![0; symbols.len()].into(),
+            past: PastFills::default(),
             symbols,
             reports: Several::default(),
             balances: Vec::with_capacity(BALANCES_MAX),
             fills: Vec::with_capacity(FILLS_MAX),
             pages: FillPages::default(),
+            lists: AccountLists::default(),
             logon: None,
         }
     }
@@ -101,8 +132,9 @@ impl OrderDecoder for OkxReports {
         status: u16,
         body: &'a [u8],
     ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
-        let OkxReports { rest, symbols, fills, codes, .. } = self;
-        let mut oldest_bill = None;
+        let OkxReports { rest, symbols, fills, codes, lists, balances, past, .. } = self;
+        let list_asked = lists.answered(id);
+        let (mut oldest_bill, mut next, mut half) = (None, String::new(), None);
         let read = rest.parse(body, |nodes| {
             let [code, message, data] = pick(object(nodes)?, ["code", "msg", "data"])?;
             let message = message.and_then(text).unwrap_or_default();
@@ -111,8 +143,19 @@ impl OrderDecoder for OkxReports {
                 return Ok(failed(id, status, code, message));
             }
             let list = data.ok_or(DecodeError::field("field data missing"))?;
-            let body = read_rest(list, symbols, (fills, codes))?;
+            let body = match list_asked {
+                Some(AccountList::OpenOrders) => {
+                    next = read_pending(list, symbols, lists)?;
+                    ReplyBody::default()
+                }
+                Some(AccountList::Balances) => {
+                    half = read_accounts(list, balances)?.1;
+                    ReplyBody::default()
+                }
+                None => read_rest(list, symbols, (fills, codes))?,
+            };
             oldest_bill = oldest_bill_of(list);
+            past.note(created_of(list));
             Ok(OrderMessage::Reply(Reply {
                 id,
                 outcome: Ok(body),
@@ -122,10 +165,18 @@ impl OrderDecoder for OkxReports {
         });
         match read {
             Ok(OrderMessage::Reply(Reply { id, outcome: Ok(body), time_ns, reach })) => {
-                let OkxReports { fills, pages, .. } = self;
-                let next = oldest_bill.filter(|_| fills.len() >= FILLS_MAX);
+                let OkxReports { fills, pages, lists, balances, past, .. } = self;
+                if let Some(list) = list_asked {
+                    let outcome = Ok(match list {
+                        AccountList::OpenOrders => lists.end_page(&next),
+                        AccountList::Balances => told_balances(balances, half),
+                    });
+                    return Ok(OrderMessage::Reply(Reply { id, outcome, time_ns, reach }));
+                }
+                let order = pages.awaited(id);
                 if pages.answered(id, fills) {
-                    pages.goes_on_at(&next.map_or(String::new(), |bill: u64| bill.to_string()));
+                    let is_full = fills.len() >= FILLS_MAX;
+                    pages.goes_on_at(&past.next_page(order, oldest_bill, is_full));
                     let outcome = Ok(pages.told());
                     return Ok(OrderMessage::Reply(Reply { id, outcome, time_ns, reach }));
                 }
@@ -184,19 +235,15 @@ fn read_frame<'a>(
     }
     let arg = arg.ok_or(DecodeError::unknown("frame of no known kind"))?;
     let [channel] = pick(arg, ["channel"])?;
-    let data = data.and_then(elements).ok_or(DecodeError::field("data is no array"))?;
+    let data = data.ok_or(DecodeError::field("data is no array"))?;
     match need_text(channel, "field channel missing or no text")? {
         "orders" => {
-            data.for_each(|order| reports.push(read_order(order, symbols)));
+            let orders = elements(data).ok_or(DecodeError::field("data is no array"))?;
+            orders.for_each(|order| reports.push(read_order(order, symbols)));
             Ok(None)
         }
         "account" => {
-            balances.clear();
-            let (mut venue_time_ns, mut unreadable) = (0, None);
-            for account in data {
-                let (at_ns, error) = read_account(account, balances)?;
-                (venue_time_ns, unreadable) = (at_ns, unreadable.or(error));
-            }
+            let (venue_time_ns, unreadable) = read_accounts(data, balances)?;
             Ok(Some(OrderMessage::Balances { venue_time_ns, entries: balances, unreadable }))
         }
         _ => Err(DecodeError::unknown("channel not known")),
@@ -448,6 +495,21 @@ fn quote_total(average: Value<'_, '_>, filled_qty: i64, scales: Scales) -> Optio
     let sum = average.checked_mul(i128::from(filled_qty))?;
     let unit = 10_i128.pow(u32::from(AVERAGE_SCALE.saturating_sub(scales.price)));
     Some((sum + unit / 2) / unit).filter(|sum| *sum > 0)
+}
+
+/// The balances of all accounts of a list, when the venue says that they were so, and what is wrong
+/// with the first that can't be read.
+fn read_accounts(
+    list: &[Node<'_>],
+    balances: &mut Vec<AssetBalance>,
+) -> Result<(i64, Option<DecodeError>), DecodeError> {
+    balances.clear();
+    let (mut venue_time_ns, mut unreadable) = (0, None);
+    for account in elements(list).ok_or(DecodeError::field("data is no array"))? {
+        let (at_ns, error) = read_account(account, balances)?;
+        (venue_time_ns, unreadable) = (at_ns, unreadable.or(error));
+    }
+    Ok((venue_time_ns, unreadable))
 }
 
 /// The balances of an account; of those that can't be read, what is wrong with the first.

@@ -2,9 +2,10 @@
 //! and, for questions, its REST interface.
 //!
 //! Source: "WebSocket, Login", "Place order", "Amend order", "Cancel order", "Order details",
-//! "Transaction details (last 3 days)", "Get instruments", "Transaction Timeouts" and "Error Code"
-//! of the venue's reference. Since February 2026 requests name an instrument by `instIdCode`, a
-//! number that REST lists with each instrument: the first step of the logon.
+//! "Order List", "Transaction details" of three days and of a year, "Get balance", "Get
+//! instruments", "Transaction Timeouts" and "Error Code" of the venue's reference. Since February
+//! 2026 requests name an instrument by `instIdCode`, a number that REST lists with each instrument:
+//! the first step of the logon.
 //!
 //! Spot alone: `tdMode` is `cash`, and quantities are of the base currency, also of market orders.
 //! Stops are another kind of order at this venue ("algo orders") and are not placed. An amendment
@@ -216,7 +217,7 @@ impl OrderProtocol for OkxOrders {
     }
 
     /// The newest hundred, then those that are older: the venue pages by numbers of the account's
-    /// bills, not by trades.
+    /// bills, not by trades. What is older than three days is in another list.
     fn fills_since(
         &mut self,
         order: VenueRef,
@@ -225,24 +226,42 @@ impl OrderProtocol for OkxOrders {
         out: &mut Vec<u8>,
     ) -> bool {
         let Some(number) = order.as_number() else { return false };
-        let pages = &mut self.decoder.pages;
-        let older = match from {
-            FillsFrom::Newest => {
-                pages.ask_newest(request.id, order);
-                String::new()
-            }
-            FillsFrom::Older => match pages.ask_older(request.id, order) {
-                Some(bill) => format!("&after={bill}"),
-                None => return false,
-            },
-            FillsFrom::First | FillsFrom::After(_) => return false,
-        };
-        let path = format!("/api/v5/trade/fills?instType=SPOT&ordId={number}{older}");
+        let Some(page) = self.decoder.asks_fills(from, order, request) else { return false };
+        let (list, bill) = page.split_once(':').unwrap_or((&page, ""));
+        let after = if bill.is_empty() { "" } else { "&after=" };
+        let path = format!("/api/v5/trade/{list}?instType=SPOT&ordId={number}{after}{bill}");
         self.write_get(&path, request.time_ms, out);
         true
     }
 
     fn fills_weight(&self) -> u32 {
+        1
+    }
+
+    /// Of all kinds of instruments, the newest hundred, then those that are older. Orders that wait
+    /// for a trigger are in another list of the venue's.
+    #[cold]
+    fn open_orders(&mut self, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
+        let after = self.decoder.lists.ask_orders(id);
+        let mark = if after.is_empty() { "" } else { "?after=" };
+        let path = format!("/api/v5/trade/orders-pending{mark}{after}");
+        self.write_get(&path, time_ms, out);
+        true
+    }
+
+    fn open_orders_weight(&self) -> u32 {
+        1
+    }
+
+    /// What the trading account has; the funding account is another one.
+    #[cold]
+    fn balances(&mut self, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
+        self.decoder.lists.ask_balances(id);
+        self.write_get("/api/v5/account/balance", time_ms, out);
+        true
+    }
+
+    fn balances_weight(&self) -> u32 {
         1
     }
 

@@ -37,7 +37,7 @@ pub(super) enum Step {
 impl Step {
     pub(super) const FIRST: Step = Step::Wanted { from_ns: 0, tries: 0 };
 
-    fn is_over(self) -> bool {
+    pub(super) fn is_over(self) -> bool {
         matches!(self, Step::Answered | Step::GivenUp)
     }
 

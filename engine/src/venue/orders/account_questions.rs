@@ -11,11 +11,15 @@ use crate::event::{Balance, InstrumentId, Side};
 use crate::order::recovery::RecordedOrder;
 use crate::runtime::Phase;
 use crate::venue::governor::RequestClass;
-use crate::venue::protocol::{AssetBalance, ListedOrder, OrderProtocol, OrderRequest, ReplyBody};
+use crate::venue::protocol::{
+    AccountList, AssetBalance, ListedOrder, OrderProtocol, OrderRequest, ReplyBody,
+};
 use crate::venue::{EventOutlet, LetterReason, Scales};
 
 /// A request that the venue's limits hold back for so long is given up, ns.
 const HELD_BACK_NS: u64 = 20_000_000_000;
+/// After a session is logged on its stream's first lists are waited for so long, ns.
+const STREAM_LIST_NS: u64 = 10_000_000_000;
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// When the account is to be asked after, ns.
@@ -35,6 +39,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let Some(asked) = self.orders.account.due(now_ns) else { return 0 };
         if self.stop.phase() >= Phase::Draining || self.rollover.is_joining() {
             return 0;
+        }
+        if P::STREAM_LISTS && !matches!(asked, Asked::CancelListed(_)) {
+            return self.wait_for_list(asked);
         }
         let known = &self.orders.known;
         let (class, weight, known) = match asked {
@@ -96,6 +103,21 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
     }
 
+    /// The stream has not told it yet: a start does not wait for that without an end.
+    #[cold]
+    fn wait_for_list(&mut self, asked: Asked) -> usize {
+        let (now_ns, account) = (self.orders.now_ns, &mut self.orders.account);
+        if account.held_back_ns == 0 {
+            account.held_back_ns = now_ns.max(1);
+        } else if now_ns - account.held_back_ns > STREAM_LIST_NS {
+            account.held_back_ns = 0;
+            account.set(asked, Step::GivenUp);
+            let (venue, what) = (&self.orders.venue, asked.what());
+            log::warn!("[{venue}] {what} is given up: the account's stream did not begin with it");
+        }
+        0
+    }
+
     /// The limits have no room: a start does not wait for that without an end.
     #[cold]
     fn hold_account_back(&mut self, asked: Asked, weight: u32) -> usize {
@@ -116,9 +138,43 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 }
 
 impl<O: EventOutlet> Reconciler<O> {
+    /// A list with which the stream begins. Its open orders are of use at the start alone.
+    #[cold]
+    pub(super) fn on_listed_by_stream(
+        &mut self,
+        list: AccountList,
+        body: &ReplyBody<'_>,
+        is_whole: bool,
+        raw: &[u8],
+    ) {
+        self.account.held_back_ns = 0;
+        match list {
+            AccountList::OpenOrders if self.account.open_orders.is_over() => {}
+            AccountList::OpenOrders => {
+                self.on_open_orders(body, raw);
+                self.account.is_half_listed |= !is_whole;
+            }
+            // Nobody asks what the account has, and it is told all the same.
+            AccountList::Balances if self.account.balances == Step::GivenUp => {
+                self.on_balances(0, body.balances, raw);
+                if let Some(error) = body.unreadable {
+                    self.letter(error.reason, error.detail, raw);
+                }
+            }
+            AccountList::Balances => {
+                self.on_account_balances(body, raw);
+                self.account.has_half_balances |= !is_whole;
+            }
+        }
+    }
+
     /// The list of what the account has open.
     #[cold]
     pub(super) fn on_open_orders(&mut self, body: &ReplyBody<'_>, raw: &[u8]) {
+        if body.has_older {
+            self.account.open_orders = Step::FIRST;
+            return;
+        }
         self.account.open_orders = Step::Answered;
         self.account.is_half_listed = body.unreadable.is_some();
         if let Some(error) = body.unreadable {

@@ -155,6 +155,11 @@ impl<O: EventOutlet> Reconciler<O> {
                     self.letter(error.reason, error.detail, raw);
                 }
             }
+            OrderMessage::Listed { list, body, is_whole } => {
+                self.stats.decoded();
+                self.account_stream.heard(self.now_ns);
+                self.on_listed_by_stream(list, &body, is_whole, raw);
+            }
             OrderMessage::Reply(reply) => {
                 self.stats.control();
                 self.on_reply(&reply, outcome, raw);
@@ -347,7 +352,12 @@ impl<O: EventOutlet> Reconciler<O> {
     }
 
     /// A balance goes with the first instrument that trades its asset: routes are by instrument.
-    fn on_balances(&mut self, mut venue_time_ns: i64, entries: &[AssetBalance], raw: &[u8]) {
+    pub(super) fn on_balances(
+        &mut self,
+        mut venue_time_ns: i64,
+        entries: &[AssetBalance],
+        raw: &[u8],
+    ) {
         let is_told = venue_time_ns != 0;
         if is_told && !is_of_now(venue_time_ns, self.venue_clock.at_ms(self.now_ns)) {
             self.letter(LetterReason::Order, "time of balances is a day or more off", raw);

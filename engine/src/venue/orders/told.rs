@@ -46,6 +46,25 @@ pub struct VenueReport {
     pub expiry: ExpiryReason,
 }
 
+impl VenueReport {
+    /// How the order stands by it.
+    pub(in crate::venue) fn answer(&self) -> VenueAnswer {
+        VenueAnswer {
+            status: self.status,
+            venue_order_id: self.venue_order_id,
+            instrument: self.instrument,
+            side: Some(self.side),
+            price: Some(self.price),
+            trigger_price: self.trigger_price,
+            qty: Some(self.qty),
+            filled_qty: self.filled_qty,
+            prevented_qty: self.prevented_qty,
+            quote_total: self.quote_total,
+            expiry: self.expiry,
+        }
+    }
+}
+
 /// The venue's answer to a query of an order, or the order's state in the reply to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VenueAnswer {

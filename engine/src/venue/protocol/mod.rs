@@ -4,6 +4,8 @@
 //! agents own those, with timers, backoff, dead letters and counters, and take the protocol as a
 //! type parameter.
 
+mod account_list;
+mod account_lists;
 mod fill_pages;
 mod instruments;
 mod keep_alive;
@@ -19,6 +21,8 @@ mod signer;
 mod snapshot;
 mod time;
 
+pub use account_list::AccountList;
+pub(in crate::venue) use account_lists::{AccountLists, told_balances};
 pub(in crate::venue) use fill_pages::FillPages;
 pub(in crate::venue) use instruments::instrument_data;
 pub use instruments::{InstrumentsRequest, ReadInstruments, ToldInstrument};

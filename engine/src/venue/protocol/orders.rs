@@ -2,7 +2,7 @@
 
 use arrayvec::{ArrayString, ArrayVec};
 
-use super::{KeepAlive, OwnStream, Signer};
+use super::{AccountList, KeepAlive, OwnStream, Signer};
 use crate::event::{AssetAmount, AssetName, RejectReason, Side, VenueRef};
 use crate::order::{Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::DecodeError;
@@ -158,7 +158,8 @@ pub struct ReplyBody<'a> {
     /// Its fills, from the first on; in the reply to [`OrderProtocol::fills_since`] those that were
     /// asked for.
     pub fills: &'a [VenueFill],
-    /// The list of fills goes on with older ones ([`FillsFrom::Older`]); none is told before all
+    /// The list of fills goes on with older ones ([`FillsFrom::Older`]), or that of the open orders
+    /// with a page more, which [`OrderProtocol::open_orders`] asks for; none is told before all
     /// are there.
     pub has_older: bool,
     /// In the reply to [`OrderProtocol::open_orders`] the orders that are open.
@@ -202,6 +203,15 @@ pub enum OrderMessage<'a> {
         entries: &'a [AssetBalance],
         /// Why an asset beside them has none: its name or number could not be read.
         unreadable: Option<DecodeError>,
+    },
+    /// A list with which the stream begins ([`OrderProtocol::STREAM_LISTS`]).
+    Listed {
+        /// What it is of.
+        list: AccountList,
+        /// The list.
+        body: ReplyBody<'a>,
+        /// Nothing is left out of it. What is follows in messages of its own.
+        is_whole: bool,
     },
     /// A reply to a request.
     Reply(Reply<'a>),
@@ -401,6 +411,10 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// stream alone. They have lines of their own there, so that no question holds them up.
     const ORDERS_OVER_REST: bool = false;
 
+    /// Whether the account's stream begins with all that the account has open and with what it has
+    /// ([`OrderMessage::Listed`]): neither is asked for.
+    const STREAM_LISTS: bool = false;
+
     /// Whether an order is cancelled by the venue's name of it: a cancel waits until that is known.
     const CANCELS_BY_VENUE_NAME: bool = false;
 
@@ -566,8 +580,9 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// What [`OrderProtocol::fills_since`] weighs against the venue's budget.
     fn fills_weight(&self) -> u32;
 
-    /// Writes a request for all orders that the account has open, whoever has placed them; false
-    /// where the venue has no such request.
+    /// Writes a request for all orders that the account has open, whoever has placed them, or for
+    /// the next page of that list ([`ReplyBody::has_older`]); false where the venue has no such
+    /// request.
     fn open_orders(&mut self, _id: u64, _time_ms: i64, _out: &mut Vec<u8>) -> bool {
         false
     }

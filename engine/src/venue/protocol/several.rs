@@ -205,7 +205,7 @@ impl Several {
         }
     }
 
-    /// A frame was read: what it says besides those that wait. Where it was none, what was read of
+    /// A frame was read: what it says before those that wait. Where it was none, what was read of
     /// it before the error is not told. It is kept where those that wait need it.
     ///
     /// # Errors
@@ -216,9 +216,10 @@ impl Several {
         read: Result<Option<T>, DecodeError>,
         frame: &[u8],
     ) -> Result<Option<T>, DecodeError> {
+        let told_now = if matches!(read, Ok(Some(_))) { 0 } else { 1 };
         if read.is_err() {
             self.waiting.clear();
-        } else if self.waiting.len() > 1 {
+        } else if self.waiting.len() > told_now {
             self.frame.clear();
             self.frame.extend_from_slice(frame);
         }

@@ -263,6 +263,69 @@ fn a_question_for_an_order_that_is_not_present_goes_to_the_history_whatever_says
 }
 
 #[test]
+fn open_orders_are_listed_page_by_page_ours_and_others() {
+    let page = |count: u64, cursor: &str| {
+        let order = |number: u64| ORDER.replace("1523347543495541248", &number.to_string());
+        let foreign = ORDER.replace("p1-3-41", "").replace("BTCUSDT", "MOONUSDT");
+        let stop = ORDER.replace("p1-3-41", "").replace("\"New\"", "\"Untriggered\"");
+        let others = [foreign, stop].into_iter();
+        let all: Vec<String> = (3..=count).map(order).chain(others).collect();
+        let all = all.join(",");
+        format!(
+            r#"{{"retCode":0,"retMsg":"OK","result":{{"category":"spot","nextPageCursor":"{cursor}","list":[{all}]}}}}"#
+        )
+    };
+    let mut decoder = decoder();
+    assert_eq!(decoder.lists.ask_orders(7), "");
+    let first = page(50, "5%3A1");
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(7, 200, first.as_bytes()) else {
+        panic!("a reply")
+    };
+    let body = reply.outcome.unwrap();
+    assert!(body.has_older && body.listed.is_empty());
+    assert_eq!(decoder.lists.ask_orders(8), "5%3A1");
+    // The venue has a cursor behind the last page, too.
+    let last = page(12, "5%3A2");
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(8, 200, last.as_bytes()) else {
+        panic!("a reply")
+    };
+    let body = reply.outcome.unwrap();
+    assert_eq!((body.has_older, body.listed.len(), body.unreadable), (false, 62, None));
+    let [ours, .., foreign, stop] = body.listed else { panic!("of each kind") };
+    assert_eq!(ours.state.map(|(price, of)| (price, of.qty)), Some((3_152_710, Some(200))));
+    assert_eq!((foreign.native.as_str(), foreign.state), ("MOONUSDT", None));
+    assert!(stop.name.is_empty() && stop.state.is_some());
+    assert_eq!(decoder.lists.ask_orders(9), "", "it was told whole");
+    let strange = page(50, "1&category=linear");
+    assert!(decoder.decode_rest(9, 200, strange.as_bytes()).is_err(), "never sent back");
+    decoder.lists.ask_orders(10);
+    let nothing = r#"{"retCode":0,"retMsg":"OK","result":{"list":[]}}"#;
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(10, 200, nothing.as_bytes()) else {
+        panic!("a reply")
+    };
+    assert!(reply.outcome.unwrap().listed.is_empty(), "nothing is open, and that is an answer");
+}
+
+#[test]
+fn balances_over_rest_are_those_of_the_wallet_and_a_refusal_is_one() {
+    let mut decoder = decoder();
+    let said = r#"{"retCode":0,"retMsg":"OK","result":{"list":[{"accountType":"UNIFIED","coin":[{"coin":"USDT","walletBalance":"6","locked":"0.5"},{"coin":"BTC","walletBalance":"one"}]}]}}"#;
+    decoder.lists.ask_balances(3);
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(3, 200, said.as_bytes()) else {
+        panic!("a reply")
+    };
+    let body = reply.outcome.unwrap();
+    let usdt = AssetBalance::named("USDT", 550_000_000, 50_000_000).unwrap();
+    assert_eq!((body.balances, body.unreadable.is_some()), (&[usdt][..], true));
+    decoder.lists.ask_balances(4);
+    let refused = r#"{"retCode":10006,"retMsg":"Too many visits!","result":{}}"#;
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(4, 200, refused.as_bytes()) else {
+        panic!("a reply")
+    };
+    assert_eq!(reply.outcome.unwrap_err().code, 10_006);
+}
+
+#[test]
 fn a_list_of_fills_goes_on_at_the_venues_cursor() {
     let mut decoder = BybitReports::new(SymbolMap::of_test(&["BTCUSDT"]), 1 << 20);
     let order = VenueRef::number(77);

@@ -8,12 +8,27 @@ use super::super::known_orders::{KnownOrders, Terms};
 use super::{NAMES_MAX, NamedTrades, TRADES_KEPT, end_of, fee_of, quote_total, read_side};
 use crate::event::{ExpiryReason, Liquidity, OrderStatus, VenueRef};
 use crate::venue::codec::{
-    DecodeError, boolean, elements, members, need_number, need_scaled, need_text, need_word,
+    DecodeError, Value, boolean, elements, members, need_number, need_scaled, need_text, need_word,
     number_or_none, pick, text,
 };
 use crate::venue::orders::{VenueAnswer, VenueFill};
 use crate::venue::protocol::ReplyBody;
 use crate::venue::{Symbol, SymbolMap};
+
+/// Whether there is any order, whatever it is: the first of them by its name.
+pub(super) fn any_of<'a>(orders: &[Node<'a>]) -> ReplyBody<'a> {
+    let first = members(orders).next().map(|(id, _)| id);
+    let venue_order_id = first
+        .map_or(VenueRef::NONE, |id| VenueRef::text(id.as_bytes()).unwrap_or(VenueRef::number(1)));
+    ReplyBody { venue_order_id, ..ReplyBody::default() }
+}
+
+/// How many orders were cancelled: one of them stands for all, without a name.
+pub(super) fn count_of<'a>(count: Value<'_, '_>) -> Result<ReplyBody<'a>, DecodeError> {
+    let count = need_number(count, "field count is no integer")?;
+    let venue_order_id = if count > 0 { VenueRef::number(count) } else { VenueRef::NONE };
+    Ok(ReplyBody { venue_order_id, ..ReplyBody::default() })
+}
 
 /// The order among the open ones, or among those that are over; nothing when it is not there.
 pub(super) fn read_orders<'a>(

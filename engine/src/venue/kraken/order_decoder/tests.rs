@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::InstrumentId;
-use crate::venue::Scales;
+use crate::venue::{LetterReason, Scales};
 
 const NAME: &str = "00000001-0003-4700-8000-000000000029";
 const NAMES: &str =
@@ -155,12 +155,44 @@ fn what_has_no_terms_or_no_sense_is_refused_and_costs_no_other() {
 }
 
 #[test]
-fn a_snapshot_tells_terms_and_no_news() {
+fn a_snapshot_lists_what_is_open_ours_and_others_and_tells_terms() {
     let mut decoder = decoder();
-    let snapshot = frame("snapshot", &[pending("GTC").replace("pending_new", "new")]);
-    let read = decoder.decode(snapshot.as_bytes());
-    assert!(matches!(read, Ok(OrderMessage::Other("executions"))), "{read:?}");
-    assert!(told(&mut decoder, &[change("new", "")])[0].is_ok());
+    let ours = pending("GTC").replace("pending_new", "new");
+    let part = r#""order_qty":0.00010000,"cum_qty":0.00004000"#;
+    let part = ours.replace(r#""order_qty":0.00010000"#, part);
+    let foreign = part.replace("BTC/USDT", "MOON/USD").replace(NAME, "").replace("buy", "sell");
+    let snapshot = frame("snapshot", &[ours, foreign, part]);
+    let Ok(OrderMessage::Listed { list: AccountList::OpenOrders, body, is_whole: true }) =
+        decoder.decode(snapshot.as_bytes())
+    else {
+        panic!("a list")
+    };
+    let told = |order: &ListedOrder| {
+        let filled = order.filled.to_string();
+        let state = order.state.map(|(price, answer)| (price, answer.status, answer.filled_qty));
+        (String::from_utf8(order.name.to_vec()).unwrap(), order.native.to_string(), filled, state)
+    };
+    let expected = [
+        (NAME, "BTC/USDT", "0", Some((8_000_000, OrderStatus::New, 0))),
+        ("", "MOON/USD", "0.00004000", None),
+        (NAME, "BTC/USDT", "0.00004000", Some((8_000_000, OrderStatus::PartiallyFilled, 4))),
+    ];
+    let expected = expected.map(|(name, native, filled, state)| {
+        (name.to_owned(), native.to_owned(), filled.to_owned(), state)
+    });
+    assert_eq!(body.listed.iter().map(told).collect::<Vec<_>>(), expected);
+    assert_eq!(body.listed.iter().map(|of| of.side).collect::<Vec<_>>(), {
+        [Side::Buy, Side::Sell, Side::Buy]
+    });
+    assert!(told_change(&mut decoder).is_ok(), "terms are kept");
+    let nothing = frame("snapshot", &[]);
+    let read = decoder.decode(nothing.as_bytes());
+    let is_empty = |body: ReplyBody<'_>| body.listed.is_empty();
+    assert!(matches!(read, Ok(OrderMessage::Listed { body, .. }) if is_empty(body)), "{read:?}");
+}
+
+fn told_change(decoder: &mut KrakenReports) -> Result<VenueReport, (LetterReason, String)> {
+    told(decoder, &[change("new", "")]).remove(0)
 }
 
 #[test]
@@ -304,9 +336,16 @@ fn what_can_not_be_read_of_a_snapshot_is_a_question_and_other_symbols_are_none_o
     let strange = good.replace("\"exec_type\":\"new\"", "\"exec_type\":\"half\"");
     let snapshot = frame("snapshot", &[good, foreign, ill, strange]);
     let told = |unread: UnreadFrame<'_>| (unread.error.reason, unread.name.map(<[u8]>::to_vec));
-    let first = decoder.decode(snapshot.as_bytes()).map(drop).map_err(told);
+    let list = decoder.decode(snapshot.as_bytes());
+    let count = |read: &Result<OrderMessage<'_>, _>| match read {
+        Ok(OrderMessage::Listed { body, is_whole, .. }) => Some((body.listed.len(), *is_whole)),
+        _ => None,
+    };
+    assert_eq!(count(&list), Some((2, false)), "{list:?}");
     let name = Some(NAME.as_bytes().to_vec());
-    assert_eq!(first, Err((LetterReason::Number, name.clone())));
+    let (first, raw) = decoder.next_of_frame().unwrap();
+    assert_eq!(raw, snapshot.as_bytes());
+    assert_eq!(first.map(drop).map_err(told), Err((LetterReason::Number, name.clone())));
     let (second, raw) = decoder.next_of_frame().unwrap();
     assert_eq!(raw, snapshot.as_bytes());
     assert_eq!(second.map(drop).map_err(told), Err((LetterReason::Unknown, name)));
@@ -317,9 +356,12 @@ fn what_can_not_be_read_of_a_snapshot_is_a_question_and_other_symbols_are_none_o
 fn balances_are_those_of_the_main_wallet() {
     let mut decoder = decoder();
     let mut amounts = |frame: &str| match decoder.decode(frame.as_bytes()) {
-        Ok(OrderMessage::Balances { entries, unreadable: None, .. }) => {
-            entries.iter().map(|entry| (entry.free.0, entry.locked.0)).collect::<Vec<_>>()
-        }
+        Ok(OrderMessage::Balances { entries, unreadable: None, .. })
+        | Ok(OrderMessage::Listed {
+            list: AccountList::Balances,
+            body: ReplyBody { balances: entries, unreadable: None, .. },
+            is_whole: true,
+        }) => entries.iter().map(|entry| (entry.free.0, entry.locked.0)).collect::<Vec<_>>(),
         other => panic!("{other:?}"),
     };
     let snapshot = r#"{"channel":"balances","data":[{"asset":"BTC","asset_class":"currency","balance":1.2,"wallets":[{"type":"spot","id":"main","balance":1.2}]},{"asset":"MATIC","balance":500,"wallets":[{"type":"spot","id":"main","balance":300},{"type":"earn","id":"flex","balance":200}]}],"type":"snapshot","sequence":1}"#;

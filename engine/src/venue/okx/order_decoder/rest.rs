@@ -1,16 +1,27 @@
-//! What REST answers of orders: lists of orders, of fills and of instruments.
+//! What REST answers of orders: lists of orders, open ones and others, of fills and of instruments.
 
 use simd_json::Node;
 
-use super::{fee_of, liquidity_of, quote_total, read_side, status_of};
+use super::{ORDERS_MAX, fee_of, liquidity_of, quote_total, read_side, status_of};
 use crate::event::VenueRef;
 use crate::venue::codec::{
     DecodeError, Value, elements, need_number, need_scaled, need_text, number_of, number_or_none,
     pick, text,
 };
 use crate::venue::orders::{VenueAnswer, VenueFill};
-use crate::venue::protocol::ReplyBody;
+use crate::venue::protocol::{AccountLists, ListedOrder, ReplyBody, listed_text};
 use crate::venue::{Symbol, SymbolMap};
+
+/// Bytes of an order's name that are kept: the venue takes no more.
+const NAME_BYTES_MAX: usize = 64;
+
+/// The order whose state an answer tells, and when it was created, ms since the Unix epoch.
+pub(super) fn created_of(list: &[Node<'_>]) -> Option<(VenueRef, i64)> {
+    let order = elements(list)?.next()?;
+    let [order, created] = pick(order, ["ordId", "cTime"]).ok()?;
+    let created_ms = i64::try_from(number_of(created)?).ok()?;
+    Some((VenueRef::number(number_of(order)?), created_ms))
+}
 
 /// An order's state, its fills, or the instruments: the answer's own members say which.
 pub(super) fn read_rest<'a>(
@@ -55,6 +66,53 @@ pub(super) fn read_rest<'a>(
     // The newest is told first.
     fills.sort_unstable_by_key(|fill| fill.trade.as_number());
     Ok(body)
+}
+
+/// A page of the open orders, the newest first: where the next page begins; empty where there is
+/// none.
+pub(super) fn read_pending(
+    list: &[Node<'_>],
+    symbols: &SymbolMap,
+    lists: &mut AccountLists,
+) -> Result<String, DecodeError> {
+    let orders = elements(list).ok_or(DecodeError::field("data is no array"))?;
+    let (mut count, mut oldest) = (0, None);
+    for order in orders {
+        let [number] = pick(order, ["ordId"])?;
+        let number = need_number(number, "field ordId missing or no integer")?;
+        oldest = Some(oldest.map_or(number, |oldest: u64| oldest.min(number)));
+        lists.push(read_listed(order, number, symbols));
+        count += 1;
+    }
+    Ok(oldest.filter(|_| count >= ORDERS_MAX).map_or(String::new(), |number| number.to_string()))
+}
+
+/// One of them: ours, or a stranger's in whatever instrument.
+fn read_listed(
+    order: &[Node<'_>],
+    number: u64,
+    symbols: &SymbolMap,
+) -> Result<ListedOrder, DecodeError> {
+    let [native, name, side, price, qty, filled, state] =
+        pick(order, ["instId", "clOrdId", "side", "px", "sz", "accFillSz", "state"])?;
+    let native = need_text(native, "field instId missing or no text")?;
+    let venue_order_id = VenueRef::number(number);
+    let symbol = symbols.lookup(native.as_bytes());
+    let told = |value: Value<'_, '_>| match value.and_then(text) {
+        None | Some("") => listed_text("0"),
+        Some(number) => listed_text(number),
+    };
+    let answer = symbol.map(|symbol| read_state(order, state, symbol, venue_order_id));
+    Ok(ListedOrder {
+        name: name.and_then(text).unwrap_or_default().bytes().take(NAME_BYTES_MAX).collect(),
+        venue_order_id,
+        native: listed_text(native),
+        side: read_side(side)?,
+        price: told(price),
+        qty: told(qty),
+        filled: told(filled),
+        state: answer.transpose()?.map(|answer| (answer.price.unwrap_or(0), answer)),
+    })
 }
 
 /// The number behind which the older fills are.

@@ -209,6 +209,63 @@ fn balances_are_cut_to_the_decimals_that_are_kept() {
     assert_eq!(unreadable.map(|error| error.reason), Some(LetterReason::Nonsense));
 }
 
+/// A page of open orders with these numbers, the newest first.
+fn page_of_open(numbers: std::ops::RangeInclusive<u64>) -> String {
+    let order = |number: u64| {
+        let name = if number == 1 { "web9f2c".to_owned() } else { format!("p1x0x{number}") };
+        let native = if number == 2 { "MOON-USDT-SWAP" } else { "BTC-USDT" };
+        format!(
+            r#"{{"instType":"SPOT","instId":"{native}","ordId":"{number}","clOrdId":"{name}","px":"30000.1","sz":"0.002","side":"buy","state":"partially_filled","accFillSz":"0.001","avgPx":"30000.1","cancelSource":"","uTime":"1"}}"#
+        )
+    };
+    let orders: Vec<String> = numbers.rev().map(order).collect();
+    format!(r#"{{"code":"0","msg":"","data":[{}]}}"#, orders.join(","))
+}
+
+#[test]
+fn open_orders_are_listed_page_by_page_ours_and_others() {
+    let mut decoder = decoder();
+    assert_eq!(decoder.lists.ask_orders(7), "");
+    let page = page_of_open(4..=103);
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(7, 200, page.as_bytes()) else {
+        panic!("a reply")
+    };
+    let body = reply.outcome.unwrap();
+    assert!(body.has_older && body.listed.is_empty());
+    assert_eq!(decoder.lists.ask_orders(8), "4", "the oldest of the page");
+    let broken = page_of_open(1..=3).replacen("0.002", "two", 1);
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(8, 200, broken.as_bytes()) else {
+        panic!("a reply")
+    };
+    let body = reply.outcome.unwrap();
+    assert_eq!((body.has_older, body.listed.len()), (false, 102));
+    assert_eq!(body.unreadable.map(|error| error.reason), Some(LetterReason::Number));
+    let [.., strange, foreign] = body.listed else { panic!("two of them") };
+    assert_eq!((strange.native.as_str(), strange.state), ("MOON-USDT-SWAP", None));
+    assert_eq!((foreign.name.as_slice(), foreign.qty.as_str()), (&b"web9f2c"[..], "0.002"));
+    let state = foreign.state.map(|(price, answer)| (price, answer.qty, answer.filled_qty));
+    assert_eq!(state, Some((3_000_010, Some(200), 100)));
+}
+
+#[test]
+fn balances_over_rest_are_those_of_the_account_and_a_refusal_is_one() {
+    let mut decoder = decoder();
+    let said = r#"{"code":"0","msg":"","data":[{"uTime":"1705474164160","totalEq":"1","details":[{"ccy":"USDT","availBal":"5.5","frozenBal":"0.5","cashBal":"6","uTime":"1"},{"ccy":"BTC","availBal":"one","frozenBal":"0"}]}]}"#;
+    decoder.lists.ask_balances(3);
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(3, 200, said.as_bytes()) else {
+        panic!("a reply")
+    };
+    let body = reply.outcome.unwrap();
+    let usdt = AssetBalance::named("USDT", 550_000_000, 50_000_000).unwrap();
+    assert_eq!((body.balances, body.unreadable.is_some()), (&[usdt][..], true));
+    decoder.lists.ask_balances(4);
+    let refused = r#"{"code":"50011","msg":"Too Many Requests","data":[]}"#;
+    let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(4, 429, refused.as_bytes()) else {
+        panic!("a reply")
+    };
+    assert_eq!(reply.outcome.unwrap_err().code, 50_011);
+}
+
 proptest! {
     #[test]
     fn arbitrary_and_changed_frames_never_panic(
@@ -264,6 +321,7 @@ fn each_of_several_cancels_has_its_answer_under_its_own_number() {
 fn a_list_of_fills_goes_on_behind_its_oldest_bill() {
     let mut decoder = decoder();
     let order = VenueRef::number(77);
+    decoder.past.note(Some((order, 1)));
     let page = |bills: std::ops::Range<u64>| {
         let fill = |bill: u64| {
             let trade = bill + 5_000;
@@ -281,7 +339,7 @@ fn a_list_of_fills_goes_on_behind_its_oldest_bill() {
     };
     let body = reply.outcome.unwrap();
     assert_eq!((body.has_older, body.fills.len(), body.venue_order_id), (true, 0, order));
-    assert_eq!(decoder.pages.ask_older(2, order).as_deref(), Some("20"));
+    assert_eq!(decoder.pages.ask_older(2, order).as_deref(), Some("fills:20"));
     for (id, page, count) in [(2, page(10..20), 110), (3, page(0..0), 100)] {
         let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(id, 200, page.as_bytes()) else {
             panic!("a reply")

@@ -42,6 +42,11 @@ pub(super) trait OrderFormat: Send + 'static {
         None
     }
 
+    /// Whether each cancel of such a request is answered in a message of its own.
+    fn answers_apart(&self) -> bool {
+        false
+    }
+
     /// The answer to such a request, of the answers to each.
     fn together(&self, _text: &str, answers: &[String], _now: Moment) -> String {
         answers.join("")
@@ -230,6 +235,9 @@ impl<F: OrderFormat + ?Sized> OrderEntry<F> {
                 Ok(None) => self.format.refused(cancel, Refused::Malformed, talk.now),
                 Err(why) => self.format.refused(cancel, why, talk.now),
             });
+        }
+        if self.format.answers_apart() {
+            return answers.into_iter().for_each(|of| self.reply(of, Stage::Received, talk));
         }
         let answer = self.format.together(text, &answers, talk.now);
         self.reply(answer, Stage::Received, talk);

@@ -32,6 +32,9 @@ const AHEAD_MAX_MS: i64 = 1_000;
 const NAME_LEN_MAX: usize = 36;
 /// Fills of one answer.
 const FILLS_MAX: usize = 100;
+/// Open orders of one answer, and as many where nobody says.
+const PAGE: std::ops::RangeInclusive<u64> = 1..=50;
+const PAGE_USUAL: u64 = 20;
 /// Cancels of one request.
 const CANCELS_MAX: usize = 10;
 
@@ -191,6 +194,25 @@ impl BybitOrders {
         each_open(exchange, market, name)
     }
 
+    /// What the account has open, or what it has; `None`: something else is asked for.
+    fn listed(
+        request: &HttpRequest,
+        exchange: &Exchange,
+    ) -> Option<Result<String, (i32, &'static str)>> {
+        match request.path.as_str() {
+            "/v5/order/realtime" if request.parameter("orderLinkId").is_none() => {
+                Some(page_of_open(request, exchange))
+            }
+            "/v5/account/wallet-balance" => {
+                let is_unified = request.parameter("accountType").as_deref() == Some("UNIFIED");
+                let account = || wallet(exchange.orders().account().balances());
+                let list = is_unified.then(|| json!({"list": [account()]}).to_string());
+                Some(list.ok_or((10_001, "accountType is wrong")))
+            }
+            _ => None,
+        }
+    }
+
     fn fills_of(&self, request: &HttpRequest, exchange: &Exchange) -> String {
         let id = request.parameter("orderId").and_then(|id| id.parse::<u64>().ok());
         let ledger = exchange.ledger().lock();
@@ -316,14 +338,7 @@ impl OrderFormat for BybitOrders {
         _exchange: &Exchange,
         now: Moment,
     ) -> Option<String> {
-        let coin = |balance: &BalanceNow| {
-            json!({
-                "coin": &*balance.asset, "walletBalance": amount(balance.free + balance.locked),
-                "locked": amount(balance.locked), "equity": amount(balance.free + balance.locked),
-            })
-        };
-        let coins: Vec<Value> = balances.iter().map(coin).collect();
-        let account = json!({"accountType": "UNIFIED", "coin": coins});
+        let account = wallet(balances);
         let told =
             json!({"id": "0", "topic": "wallet", "creationTime": now.epoch_ms, "data": [account]});
         Some(told.to_string())
@@ -345,6 +360,15 @@ impl OrderFormat for BybitOrders {
             return Some(Reply::json(body.to_string().into_bytes()));
         }
         let parameter = |name: &str| request.parameter(name).unwrap_or_default().into_owned();
+        if let Some(listed) = Self::listed(request, exchange) {
+            let listed = self.check_signature(request, now).and(listed);
+            let (code, message) = listed.as_ref().err().copied().unwrap_or((0, "OK"));
+            let result = listed.unwrap_or_else(|_| "{}".to_owned());
+            let body = format!(
+                r#"{{"retCode":{code},"retMsg":"{message}","result":{result},"retExtInfo":{{}},"time":{ms}}}"#
+            );
+            return Some(Reply::json(body.into_bytes()));
+        }
         let list = match request.path.as_str() {
             // As after a restart of the venue: the present list has nothing that is over.
             "/v5/order/cancel-all" if request.method == "POST" => {
@@ -353,9 +377,6 @@ impl OrderFormat for BybitOrders {
                 } else {
                     String::new()
                 }
-            }
-            "/v5/order/realtime" if request.parameter("orderLinkId").is_none() => {
-                open_in(exchange, &parameter("symbol"))
             }
             path @ ("/v5/order/realtime" | "/v5/order/history") => {
                 let is_present = path.ends_with("realtime");
@@ -403,11 +424,46 @@ impl OrderFormat for BybitOrders {
     }
 }
 
-/// What is open in a symbol.
-fn open_in(exchange: &Exchange, symbol: &str) -> String {
-    let Some(market) = exchange.market(symbol) else { return String::new() };
-    let text = |order: &Order| order_text(order, &exchange.markets()[market].symbol);
-    each_open(exchange, market, text)
+/// What the account has, as the topic and REST tell it.
+fn wallet(balances: &[BalanceNow]) -> Value {
+    let coin = |balance: &BalanceNow| {
+        json!({
+            "coin": &*balance.asset, "walletBalance": amount(balance.free + balance.locked),
+            "locked": amount(balance.locked), "equity": amount(balance.free + balance.locked),
+        })
+    };
+    let coins: Vec<Value> = balances.iter().map(coin).collect();
+    json!({"accountType": "UNIFIED", "coin": coins})
+}
+
+/// A page of what is open on spot, in a symbol or in all, the newest first.
+fn page_of_open(request: &HttpRequest, exchange: &Exchange) -> Result<String, (i32, &'static str)> {
+    let wrong = (10_001, "Request parameter error");
+    let number = |name: &str, usual: u64| match request.parameter(name) {
+        None => Ok(usual),
+        Some(number) => number.parse::<u64>().map_err(|_| wrong),
+    };
+    let limit = number("limit", PAGE_USUAL)?;
+    if request.parameter("category").as_deref() != Some("spot") || !PAGE.contains(&limit) {
+        return Err(wrong);
+    }
+    let market = match request.parameter("symbol") {
+        None => None,
+        Some(symbol) => Some(exchange.market(&symbol).ok_or((10_029, "Invalid symbol"))?),
+    };
+    let before = number("cursor", u64::MAX)?;
+    let orders = exchange.orders();
+    let mut ids = orders.open_ids(market);
+    ids.retain(|id| *id < before);
+    ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+    ids.truncate(limit as usize);
+    let text = |id: &u64| {
+        let order = orders.by_id(*id);
+        order_text(order, &exchange.markets()[order.market].symbol)
+    };
+    let list = ids.iter().map(text).collect::<Vec<_>>().join(",");
+    let next = ids.last().map_or(String::new(), u64::to_string);
+    Ok(format!(r#"{{"category":"spot","nextPageCursor":"{next}","list":[{list}]}}"#))
 }
 
 fn each_open(exchange: &Exchange, market: usize, text: impl Fn(&Order) -> String) -> String {

@@ -32,6 +32,8 @@ pub(super) const PRIVATE: &str = "/auth/v2";
 const DEADLINE_MS: (i64, i64) = (500, 60_000);
 /// A timer runs for less than this.
 const TIMER_MAX_S: u64 = 86_400;
+/// Cancels of one request.
+const CANCELS_MAX: usize = 50;
 /// Trades of one question.
 const TRADES_MAX: usize = 20;
 
@@ -157,6 +159,13 @@ impl KrakenOrders {
     }
 }
 
+/// All that is open.
+fn all_open(exchange: &Exchange) -> String {
+    let orders = exchange.orders();
+    let ids = orders.open_ids(None).into_iter();
+    ids.map(|id| listed(orders.by_id(id), exchange)).collect::<Vec<_>>().join(",")
+}
+
 /// A value of what is posted.
 fn posted<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
     let parts = request.body.split('&').filter_map(|part| part.split_once('='));
@@ -253,6 +262,24 @@ impl OrderFormat for KrakenOrders {
         new_order(params, order, written("limit_price"), symbol).map(Box::new).map(Wish::Place)
     }
 
+    fn cancels(&self, text: &str) -> Option<Vec<String>> {
+        let request: Value = serde_json::from_str(text).ok()?;
+        let params = &request["params"];
+        let names = params["cl_ord_id"].as_array()?;
+        let is_meant = request["method"] == "cancel_order" && self.is_token(&params["token"]);
+        let one = |name: &Value| {
+            json!({"method": "cancel_order", "req_id": request["req_id"],
+                "params": {"token": params["token"], "cl_ord_id": [name]}})
+            .to_string()
+        };
+        let is_several = (2..=CANCELS_MAX).contains(&names.len());
+        (is_meant && is_several).then(|| names.iter().map(one).collect())
+    }
+
+    fn answers_apart(&self) -> bool {
+        true
+    }
+
     fn granted(&self, text: &str, order: &Order, now: Moment) -> String {
         let request: Value = serde_json::from_str(text).unwrap_or_default();
         let names = json!({"order_id": order_name(order.id), "cl_ord_id": order.client_order_id});
@@ -332,8 +359,17 @@ impl OrderFormat for KrakenOrders {
                 let token = self.token(nonce);
                 format!(r#"{{"token":"{token}","expires":900}}"#)
             }),
+            "CancelAll" => checked.map(|_| {
+                let count = exchange.orders().open_ids(None).len();
+                exchange.cancel_all_at(0);
+                format!(r#"{{"count":{count}}}"#)
+            }),
             "OpenOrders" => checked.map(|_| {
-                let list = unless_behind(self.order_of(request, exchange, true));
+                let list = match posted(request, "cl_ord_id") {
+                    Some(_) => self.order_of(request, exchange, true),
+                    None => all_open(exchange),
+                };
+                let list = unless_behind(list);
                 format!(r#"{{"open":{{{list}}}}}"#)
             }),
             "ClosedOrders" => checked.map(|_| {

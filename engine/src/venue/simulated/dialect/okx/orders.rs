@@ -25,8 +25,12 @@ const CODES_FROM: usize = 1_000;
 const AGE_MAX_MS: i64 = 30_000;
 /// A client's own name has at most this many letters and digits.
 const NAME_LEN_MAX: usize = 32;
+/// Fills of one list are of so long, ms; those of another of a year.
+const RECENT_MS: i64 = 3 * 86_400_000;
 /// Fills of one answer.
 const FILLS_MAX: usize = 100;
+/// Open orders of one answer.
+const PENDING_MAX: usize = 100;
 /// Cancels of one request.
 const CANCELS_MAX: usize = 20;
 
@@ -180,10 +184,14 @@ impl OkxOrders {
         Ok(format!(r#"{{"triggerTime":"{at_ms}","tag":"","ts":"{ms}"}}"#))
     }
 
-    fn fills_of(&self, request: &HttpRequest, exchange: &Exchange) -> String {
-        let id = request.parameter("ordId").and_then(|id| id.parse::<u64>().ok());
+    /// The newest of an order's fills, or those before a bill.
+    fn fills_of(&self, request: &HttpRequest, exchange: &Exchange, since_ms: i64) -> String {
+        let number = |name: &str| request.parameter(name).and_then(|id| id.parse::<u64>().ok());
+        let (id, before) = (number("ordId"), number("after").unwrap_or(u64::MAX));
         let ledger = exchange.ledger().lock();
-        let its = ledger.trades.iter().rev().filter(|trade| Some(trade.order_id) == id);
+        let its = ledger.trades.iter().rev().filter(|trade| {
+            Some(trade.order_id) == id && trade.trade_id < before && trade.at_ms >= since_ms
+        });
         let fill = |trade: &LedgerTrade| fill_text(trade, &exchange.markets()[trade.market].symbol);
         its.take(FILLS_MAX).map(fill).collect::<Vec<_>>().join(",")
     }
@@ -339,8 +347,19 @@ impl OrderFormat for OkxOrders {
             "/api/v5/trade/cancel-all-after" if request.method == "POST" => {
                 signed().and_then(|()| self.cancel_all_after(request, exchange, now))
             }
-            "/api/v5/trade/orders-pending" => signed().map(|()| open_in(request, exchange)),
-            "/api/v5/trade/fills" => signed().map(|()| self.fills_of(request, exchange)),
+            "/api/v5/trade/orders-pending" => signed().and_then(|()| pending(request, exchange)),
+            "/api/v5/account/balance" => {
+                signed().map(|()| account_data(exchange.orders().account().balances(), now))
+            }
+            "/api/v5/trade/fills" => {
+                let since_ms = now.epoch_ms - RECENT_MS;
+                signed().map(|()| self.fills_of(request, exchange, since_ms))
+            }
+            "/api/v5/trade/fills-history" => signed().and_then(|()| {
+                let is_right = request.parameter("instType").as_deref() == Some("SPOT");
+                let all = || self.fills_of(request, exchange, i64::MIN);
+                is_right.then(all).ok_or((51_000, "Parameter instType error"))
+            }),
             _ => return None,
         };
         Some(match data {
@@ -354,14 +373,29 @@ impl OrderFormat for OkxOrders {
     }
 }
 
-/// What is open in a symbol.
-fn open_in(request: &HttpRequest, exchange: &Exchange) -> String {
-    let symbol = request.parameter("instId").unwrap_or_default();
-    let Some(market) = exchange.market(&symbol) else { return String::new() };
+/// A page of what is open, in a symbol or in all, the newest first.
+fn pending(request: &HttpRequest, exchange: &Exchange) -> Result<String, (i32, &'static str)> {
+    if request.parameter("instType").is_some_and(|kind| kind != "SPOT") {
+        return Ok(String::new());
+    }
+    let symbol = request.parameter("instId");
+    let market = symbol.as_deref().map(|symbol| exchange.market(symbol));
+    let Some(market) = market.map_or(Some(None), |market| market.map(Some)) else {
+        return Err((51_001, "Instrument ID doesn't exist."));
+    };
+    let after = match request.parameter("after") {
+        None => u64::MAX,
+        Some(after) => after.parse().map_err(|_| (51_000, "Parameter after error"))?,
+    };
     let orders = exchange.orders();
-    let ids = orders.open_ids(Some(market)).into_iter();
-    let text = |id: u64| order_text(orders.by_id(id), &exchange.markets()[market].symbol, "");
-    ids.map(text).collect::<Vec<_>>().join(",")
+    let mut ids = orders.open_ids(market);
+    ids.retain(|id| *id < after);
+    ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+    let text = |id: u64| {
+        let order = orders.by_id(id);
+        order_text(order, &exchange.markets()[order.market].symbol, "")
+    };
+    Ok(ids.into_iter().take(PENDING_MAX).map(text).collect::<Vec<_>>().join(","))
 }
 
 fn new_order(
@@ -503,6 +537,14 @@ fn fill_text(trade: &LedgerTrade, symbol: &SimulatedSymbol) -> String {
 }
 
 fn account(kind: &str, balances: &[BalanceNow], now: Moment) -> String {
+    let data = account_data(balances, now);
+    format!(
+        r#"{{"arg":{{"channel":"account","uid":"1"}},"eventType":"{kind}","curPage":1,"lastPage":true,"data":[{data}]}}"#
+    )
+}
+
+/// What the account has, as the channel and REST tell it.
+fn account_data(balances: &[BalanceNow], now: Moment) -> String {
     let ms = now.epoch_ms;
     let detail = |balance: &BalanceNow| {
         json!({
@@ -512,9 +554,7 @@ fn account(kind: &str, balances: &[BalanceNow], now: Moment) -> String {
         .to_string()
     };
     let details = balances.iter().map(detail).collect::<Vec<_>>().join(",");
-    format!(
-        r#"{{"arg":{{"channel":"account","uid":"1"}},"eventType":"{kind}","curPage":1,"lastPage":true,"data":[{{"uTime":"{ms}","details":[{details}]}}]}}"#
-    )
+    format!(r#"{{"uTime":"{ms}","details":[{details}]}}"#)
 }
 
 /// What is traded, with the number of each.
