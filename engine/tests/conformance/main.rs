@@ -17,6 +17,7 @@ mod fills_lists;
 mod harness;
 mod in_band;
 mod listen_keys;
+mod long_lists;
 mod market_faults;
 mod order_faults;
 mod orders;

@@ -490,7 +490,7 @@ fn coinbase_status(status: OrderStatus) -> &'static str {
 }
 
 /// None of these follows another by its number, so none is missing.
-fn coinbase_frame(channel: &str, event: &str) -> String {
+pub fn coinbase_frame(channel: &str, event: &str) -> String {
     let time = jiff::Timestamp::from_millisecond(wall_ms()).expect("a time");
     format!(r#"{{"channel":"{channel}","timestamp":"{time}","sequence_num":0,"events":[{event}]}}"#)
 }

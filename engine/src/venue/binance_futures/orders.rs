@@ -313,6 +313,7 @@ mod tests {
             name: b"p1-3-41",
             venue_order_id: VenueRef::NONE,
             time_ms: 1_000,
+            sent: None,
         }
     }
 

@@ -414,6 +414,7 @@ mod tests {
             name: b"p1-3-41",
             venue_order_id: VenueRef::NONE,
             time_ms: 1_000,
+            sent: None,
         }
     }
 

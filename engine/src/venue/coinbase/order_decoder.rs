@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use simd_json::Node;
 
 use self::rest::{Lists, read_answer};
-use super::refusals::{NOT_FOUND, NOT_IN_TIME, NOT_LISTED, failure_of};
+use super::refusals::{NOT_FOUND, NOT_IN_TIME, NOT_LISTED, failure_of, meaning_of};
 use crate::event::{ExpiryReason, OrderStatus, Side, VenueRef};
 use crate::venue::codec::{
     DecodeError, JsonBuffer, Value, elements, need_date_ns, need_number, need_scaled, need_text,
@@ -20,8 +20,8 @@ use crate::venue::codec::{
 };
 use crate::venue::orders::{VenueAnswer, VenueFill};
 use crate::venue::protocol::{
-    AssetBalance, Failure, FillPages, KeptReport, ListedOrder, OrderDecoder, OrderMessage, Reach,
-    Reply, ReplyBody, Several, UnreadFrame, object,
+    AssetBalance, Failure, FillPages, KeptReport, ListedOrder, OrderDecoder, OrderMessage, Outcome,
+    Reach, Reply, ReplyBody, Several, UnreadFrame, object,
 };
 use crate::venue::{LetterReason, Symbol, SymbolMap};
 
@@ -30,7 +30,8 @@ const FRAME_BYTES_USUAL: usize = 16 * 1024;
 const REST_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Entries of the lists over REST, at most: those of one page.
 const LISTED_MAX: usize = 1_000;
-/// Questions that go through the list of orders, at a time, and pages of one.
+/// Questions that go through the list of orders, at a time, and the pages that one may have in a
+/// row: then it makes a pause, and goes on where it was.
 const QUESTIONS_MAX: usize = 64;
 const PAGES_MAX: u32 = 20;
 /// Decimals of an average price that count.
@@ -64,9 +65,19 @@ struct Question {
     /// The request that waits; `None` until the next page is asked for.
     id: Option<u64>,
     name: Vec<u8>,
+    part: ListPart,
     /// Where the next page begins; empty for the first.
     cursor: String,
     pages: u32,
+}
+
+/// The part of the list of orders that an order has to be in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ListPart {
+    /// As it stands in a request. The same on all pages, so that one follows the other.
+    pub(super) query: String,
+    /// Nothing can come into it any more.
+    pub(super) is_settled: bool,
 }
 
 impl CoinbaseReports {
@@ -100,25 +111,33 @@ impl CoinbaseReports {
         (wanted != name).then_some(venue_order_id)
     }
 
-    /// A question for the order of this name: where in the list it is to look, as it stands in a
-    /// request.
+    /// A question for the order of this name, which is in that part of the list: where it is to
+    /// look, as it stands in a request.
     #[cold]
-    pub(super) fn looks_for(&mut self, id: u64, name: &[u8]) -> String {
+    pub(super) fn looks_for(
+        &mut self,
+        id: u64,
+        name: &[u8],
+        part: impl FnOnce() -> ListPart,
+    ) -> String {
         let begun = self.questions.iter().position(|of| of.name == name);
         let begun = begun.and_then(|place| self.questions.remove(place));
         let question = match begun {
             Some(question) => Question { id: Some(id), ..question },
-            None => Question { id: Some(id), name: name.to_vec(), cursor: String::new(), pages: 0 },
+            None => {
+                let (name, part) = (name.to_vec(), part());
+                Question { id: Some(id), name, part, cursor: String::new(), pages: 0 }
+            }
         };
         if self.questions.len() == QUESTIONS_MAX {
             self.questions.pop_front();
         }
-        let cursor = match question.cursor.as_str() {
-            "" => String::new(),
-            cursor => at_cursor(cursor),
-        };
+        let mut place = question.part.query.clone();
+        if !question.cursor.is_empty() {
+            place.push_str(&at_cursor(&question.cursor));
+        }
         self.questions.push_back(question);
-        cursor
+        place
     }
 }
 
@@ -175,10 +194,18 @@ impl OrderDecoder for CoinbaseReports {
             rest.parse(body, |nodes| read_answer(object(nodes)?, status, wanted, &mut lists));
         let Lists { next, unreadable, .. } = lists;
         let (pages, distrusted) = (&mut self.pages, &mut self.distrusted);
-        let outcome = match read {
-            Ok(Err(failure)) => Err(failure),
+        let refused = match read {
             // A proxy, or a server in trouble, which says so by its status alone.
-            Err(_) if status != 200 => Err(failure_of(status, "", "")),
+            Err(_) if status != 200 => Ok(Err(failure_of(status, "", ""))),
+            read => read,
+        };
+        let outcome = match refused {
+            Ok(Err(failure)) => {
+                if let Some(question) = question {
+                    question.not_answered(&failure);
+                }
+                Err(failure)
+            }
             Err(error) => return Err(UnreadFrame { reply: Some(id), ..unread(error, b"") }),
             Ok(Ok(body)) => {
                 if let Some(wrong) = CoinbaseReports::found(named, id, body.name) {
@@ -214,21 +241,40 @@ impl Question {
     fn not_here(&mut self, next: String) -> Failure<'static> {
         self.pages += 1;
         if next.is_empty() {
-            return Failure::of(200, NOT_FOUND, "not among the orders of this product");
-        }
-        if self.pages >= PAGES_MAX {
-            return Failure::of(200, NOT_IN_TIME, "not among the newest orders of this product");
+            // What comes in while the list is read stands before the page that was read first.
+            if self.pages > 1 && !self.part.is_settled {
+                const GROWS: &str = "the list of orders may have grown while it was read";
+                return Failure::of(200, NOT_IN_TIME, GROWS);
+            }
+            return Failure::of(200, NOT_FOUND, "not among the orders of its time");
         }
         (self.id, self.cursor) = (None, next);
+        if self.pages.is_multiple_of(PAGES_MAX) {
+            return Failure::of(200, NOT_IN_TIME, "the list of orders goes on, and is read later");
+        }
         Failure::of(200, NOT_LISTED, "not on this page of the orders")
+    }
+
+    /// The venue did not show the page. Where that is no word on the page, it is asked for again;
+    /// otherwise the list is read from its beginning.
+    fn not_answered(&mut self, failure: &Failure<'_>) {
+        if matches!(meaning_of(failure), Outcome::SlowDown | Outcome::Unknown) {
+            self.id = None;
+        }
     }
 }
 
 /// Where a list goes on, as it stands in a request: in the venue's own words, whatever they are.
 #[cold]
 pub(super) fn at_cursor(cursor: &str) -> String {
-    let mut out = String::from("&cursor=");
-    for byte in cursor.bytes() {
+    parameter("cursor", cursor)
+}
+
+/// One more parameter of a request.
+#[cold]
+pub(super) fn parameter(name: &str, value: &str) -> String {
+    let mut out = format!("&{name}=");
+    for byte in value.bytes() {
         match byte {
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
                 out.push(char::from(byte));

@@ -7,14 +7,16 @@
 //! Channel" of its WebSocket pages, and its own client.
 //!
 //! The venue finds an order by its own name alone: a cancel waits until that is known, and a
-//! question before that goes through the list of the product's orders, page by page. The stream
+//! question before that goes through the list of the product's orders of that time ("List Orders":
+//! `start_date` and `end_date` are of an order's creation, the first one included), page by page.
+//! The stream
 //! tells how each order stands in whole and names no fill: those are listed over REST. It tells no
 //! balances: they are asked for with each connection. An order is refused once its token has
 //! expired. Sizes are of the base currency, also of market orders. No stops, and no amendments.
 
 use std::io::Write;
 
-use super::order_decoder::{CoinbaseReports, at_cursor};
+use super::order_decoder::{CoinbaseReports, ListPart, at_cursor, parameter};
 use super::refusals::meaning_of;
 use super::token::CoinbaseKey;
 use crate::event::{RejectReason, Side, VenueRef, push_scaled};
@@ -22,8 +24,10 @@ use crate::order::{OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::JsonText;
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
-    Failure, FillsFrom, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome, order_terms,
+    Failure, FillsFrom, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome, SentTime,
+    order_terms,
 };
+use crate::venue::utc::push_rfc3339;
 
 const ORDERS: &str = "/api/v3/brokerage/orders";
 const CANCEL: &str = "/api/v3/brokerage/orders/batch_cancel";
@@ -33,6 +37,11 @@ const ORDER: &str = "/api/v3/brokerage/orders/historical/";
 const ACCOUNTS: &str = "/api/v3/brokerage/accounts";
 /// Bytes of a body for which there is room from the start.
 const BODY_BYTES: usize = 512;
+/// An order was created by the venue's clock so long before we sent it by ours, ms, at most: its
+/// token is good for [ten seconds](super::token), and checked by some leeway, which is not told.
+const CLOCKS_APART_MS: i64 = 60_000;
+/// The same of an order of an earlier start, before which the machine's clock may have been set.
+const RESET_CLOCK_MS: i64 = 3_600_000;
 
 /// The protocol.
 pub struct CoinbaseOrders {
@@ -151,8 +160,8 @@ impl OrderProtocol for CoinbaseOrders {
             self.decoder.asks_by_name(request.id, request.venue_order_id, request.name);
             return self.write_get(&path, "", request.time_ms, out);
         }
-        let cursor = self.decoder.looks_for(request.id, request.name);
-        let query = format!("?product_ids={}&limit=100{cursor}", request.native);
+        let place = self.decoder.looks_for(request.id, request.name, || part_of(request));
+        let query = format!("?product_ids={}&limit=100{place}", request.native);
         self.write_get(LIST, &query, request.time_ms, out);
     }
 
@@ -242,6 +251,31 @@ impl CoinbaseOrders {
         let about = if method == "POST" { &self.body } else { query.as_bytes() };
         self.key.write(Some((method, path)), about, time_ms, out);
     }
+}
+
+/// Where in the list of orders one has to be, by the time at which it was sent.
+///
+/// Whatever our clock and the venue's say of each other: no order comes in, and this question is
+/// not answered, unless the token's time agrees with the venue's, and how long ago an order of this
+/// start was sent is measured. Of one of an earlier start the time of day tells that, which may
+/// have been set since: of those the list has no end either.
+#[cold]
+fn part_of(request: &OrderRequest<'_>) -> ListPart {
+    let Some(SentTime { at_ms, is_of_this_start }) = request.sent else {
+        return ListPart { query: String::new(), is_settled: true };
+    };
+    let date = |name: &str, ms: i64| {
+        let mut text = Vec::new();
+        push_rfc3339(&mut text, ms);
+        parameter(name, &String::from_utf8_lossy(&text))
+    };
+    let in_flight_ms = (CoinbaseOrders::IN_FLIGHT_MAX_NS / 1_000_000).cast_signed();
+    let apart_ms = if is_of_this_start { CLOCKS_APART_MS } else { RESET_CLOCK_MS };
+    let mut query = date("start_date", at_ms.saturating_sub(apart_ms).max(0));
+    if is_of_this_start {
+        query.push_str(&date("end_date", at_ms.saturating_add(in_flight_ms + apart_ms)));
+    }
+    ListPart { query, is_settled: request.time_ms.saturating_sub(at_ms) > in_flight_ms }
 }
 
 /// The venue's name of an order.

@@ -16,7 +16,7 @@ pub(in crate::venue) const UNAUTHORIZED: i32 = 5;
 /// The part of the list that was asked for does not have it, which says nothing yet.
 pub(super) const NOT_LISTED: i32 = -1;
 
-/// The list goes on further than it is read, which says nothing of the order.
+/// The list goes on, or has grown, and is read on later, which says nothing of the order yet.
 pub(super) const NOT_IN_TIME: i32 = -2;
 /// A word that is not in this table.
 const OTHER_WORD: i32 = -3;

@@ -337,6 +337,7 @@ mod tests {
             name: NAME,
             venue_order_id: VenueRef::NONE,
             time_ms: 1_700_000_000_123,
+            sent: None,
         }
     }
 

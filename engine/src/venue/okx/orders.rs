@@ -392,6 +392,7 @@ mod tests {
             name: b"p1x3x41",
             venue_order_id: VenueRef::NONE,
             time_ms: 1_000,
+            sent: None,
         }
     }
 
@@ -521,6 +522,7 @@ mod tests {
             name,
             venue_order_id: VenueRef::NONE,
             time_ms: 1,
+            sent: None,
         };
         let requests = [request(7, b"p1x0x1".as_slice()), request(8, b"p1x0x2")];
         assert!(protocol.cancel_several(&requests, &mut out));

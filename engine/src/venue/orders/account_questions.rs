@@ -94,8 +94,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 let Some((order, _)) = listed else { return false };
                 let (native, name) = (order.native.as_str(), order.name.as_slice());
                 let scales = Scales { price: 0, qty: 0 };
-                let venue_order_id = order.venue_order_id;
-                let request = OrderRequest { id, native, scales, name, venue_order_id, time_ms };
+                let (venue_order_id, sent) = (order.venue_order_id, None);
+                let request =
+                    OrderRequest { id, native, scales, name, venue_order_id, time_ms, sent };
                 protocol.cancel(&request, text);
                 true
             }

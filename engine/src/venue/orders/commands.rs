@@ -15,7 +15,7 @@ use crate::order::{OrderAction, OrderCommand, OrderKey, refused, rejection};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
 use crate::venue::governor::{HoldReason, RequestClass};
-use crate::venue::protocol::{OrderProtocol, OrderRequest};
+use crate::venue::protocol::{OrderProtocol, OrderRequest, SentTime};
 
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Takes commands: writes them, or answers them at once while the session is not ready.
@@ -271,23 +271,25 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[cold]
     fn cancel_several(&mut self, keys: &[OrderKey]) {
         let (time_ms, now_ns) = (self.time_ms(), self.orders.now_ns);
-        let mut names = ArrayVec::<(u64, InstrumentId, OrderName, VenueRef), CANCELS_MAX>::new();
+        type Named = (u64, InstrumentId, OrderName, VenueRef, Option<SentTime>);
+        let mut names = ArrayVec::<Named, CANCELS_MAX>::new();
         for key in keys {
             let Some(order) = self.orders.table.get(*key) else { continue };
             let (instrument, venue_order_id) =
                 (order.command.instrument_id(), order.venue_order_id);
+            let sent = Some(order.sent_time(now_ns, time_ms));
             let Some(id) = self.orders.requests.add(Asked::Cancel(*key), now_ns) else { continue };
-            names.push((id, instrument, self.orders.names.name(*key), venue_order_id));
+            names.push((id, instrument, self.orders.names.name(*key), venue_order_id, sent));
         }
         let follow = names.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1);
         let Self { symbols, protocol, text, .. } = self;
         let mut requests = ArrayVec::<OrderRequest<'_>, CANCELS_MAX>::new();
-        for (id, instrument, name, venue_order_id) in &names {
+        for (id, instrument, name, venue_order_id, sent) in &names {
             let of = symbols.native(*instrument).zip(symbols.symbol(*instrument));
             let Some((native, symbol)) = of else { continue };
             let scales = symbol.scales;
-            let (id, venue_order_id) = (*id, *venue_order_id);
-            requests.push(OrderRequest { id, native, scales, name, venue_order_id, time_ms });
+            let (id, venue_order_id, sent) = (*id, *venue_order_id, *sent);
+            requests.push(OrderRequest { id, native, scales, name, venue_order_id, time_ms, sent });
         }
         let is_written =
             follow && requests.len() == keys.len() && protocol.cancel_several(&requests, text);
@@ -359,7 +361,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let name = orders.names.name(key);
         let id = orders.requests.add(asked, orders.now_ns).ok_or(RejectReason::SlowDown)?;
         let (scales, venue_order_id) = (symbol.scales, order.venue_order_id);
-        let request = OrderRequest { id, native, scales, name: &name, venue_order_id, time_ms };
+        let (name, sent) = (&name, Some(order.sent_time(orders.now_ns, time_ms)));
+        let request = OrderRequest { id, native, scales, name, venue_order_id, time_ms, sent };
         let mut sent = write(protocol, &request, text);
         if sent.is_ok() {
             sent = match P::ASKS_OVER_REST && asked.is_question() {

@@ -11,6 +11,7 @@ use super::states::{NextQuery, OrderInput, OrderState, Tell};
 use super::told::Told;
 use crate::event::{Certainty, ExecReport, ExecType, OrderStatus, RejectReason, VenueRef};
 use crate::order::{OrderCommand, OrderType, TimeInForce};
+use crate::venue::protocol::SentTime;
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// An order that an answer acknowledged and no report followed is asked for after this, ns.
@@ -241,6 +242,13 @@ impl KnownOrder {
     /// How long ago it was sent, ns.
     pub(super) fn age_ns(&self, now_ns: u64) -> u64 {
         now_ns.saturating_sub(self.sent_ns).saturating_add(self.sent_before_ns)
+    }
+
+    /// When it was sent, by the venue's time, which is `time_ms` now.
+    #[inline]
+    pub(super) fn sent_time(&self, now_ns: u64, time_ms: i64) -> SentTime {
+        let age_ms = (self.age_ns(now_ns) / 1_000_000).cast_signed();
+        SentTime { at_ms: time_ms - age_ms, is_of_this_start: !self.is_taken_up }
     }
 
     /// Whether the venue's stream has told anything of it.

@@ -47,4 +47,4 @@ pub use signer::{KeyError, Keys, Signer};
 pub use snapshot::{
     BookChecksum, RestSnapshot, ShallowSnapshot, Snapshot, SnapshotFrom, WholeBook,
 };
-pub use time::TimeRequest;
+pub use time::{SentTime, TimeRequest};

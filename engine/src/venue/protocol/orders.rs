@@ -2,7 +2,7 @@
 
 use arrayvec::{ArrayString, ArrayVec};
 
-use super::{AccountList, KeepAlive, OwnStream, Signer};
+use super::{AccountList, KeepAlive, OwnStream, SentTime, Signer};
 use crate::event::{AssetAmount, AssetName, RejectReason, Side, VenueRef};
 use crate::order::{Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::DecodeError;
@@ -25,6 +25,8 @@ pub struct OrderRequest<'a> {
     pub venue_order_id: VenueRef,
     /// The venue's time, ms since the Unix epoch.
     pub time_ms: i64,
+    /// When the order was sent; `None` where it is none that the engine knows.
+    pub sent: Option<SentTime>,
 }
 
 /// The balance of one asset.

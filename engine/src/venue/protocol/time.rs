@@ -1,4 +1,14 @@
-//! How a venue is asked for its time over REST.
+//! How a venue is asked for its time over REST, and when an order was sent by that time.
+
+/// When an order was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentTime {
+    /// By the venue's time, ms since the Unix epoch.
+    pub at_ms: i64,
+    /// Since this start of the engine, so that its steady clock has measured how long ago that is.
+    /// Of an earlier start the machine's time of day has, which may have been set meanwhile.
+    pub is_of_this_start: bool,
+}
 
 /// The request, and how its answer is read.
 #[derive(Clone, Copy, Debug)]

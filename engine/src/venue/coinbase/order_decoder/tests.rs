@@ -203,27 +203,49 @@ fn an_order_is_found_by_its_name_in_the_list_page_by_page() {
         let orders = orders.join(",");
         format!(r#"{{"orders":[{orders}],"has_next":{has_next},"cursor":"{cursor}"}}"#)
     };
-    assert_eq!(decoder.looks_for(1, NAME.as_bytes()), "");
+    let part = |is_settled| move || ListPart { query: "&part=1".into(), is_settled };
+    assert_eq!(decoder.looks_for(1, NAME.as_bytes(), part(false)), "&part=1");
     let strange = page(&[listed("another", "OPEN", "0")], true, "789");
     assert_eq!(outcome(&mut decoder, (1, 200), &strange), Err(NOT_LISTED));
-    assert_eq!(decoder.looks_for(2, NAME.as_bytes()), "&cursor=789");
+    let unmade = || unreachable!("its pages are of one part");
+    assert_eq!(decoder.looks_for(2, NAME.as_bytes(), unmade), "&part=1&cursor=789");
     assert_eq!(at_cursor("a+b/c=&x\n~"), "&cursor=a%2Bb%2Fc%3D%26x%0A~", "the venue's own word");
     let here = page(&[listed("another", "OPEN", "0"), listed(NAME, "OPEN", "0.004")], true, "9");
     let found = outcome(&mut decoder, (2, 200), &here);
     assert_eq!(found, Ok((id(), Some(OrderStatus::PartiallyFilled))));
-    assert_eq!(decoder.looks_for(3, NAME.as_bytes()), "", "from the beginning again");
+    let first = decoder.looks_for(3, NAME.as_bytes(), part(false));
+    assert_eq!(first, "&part=1", "from the beginning again");
     assert_eq!(outcome(&mut decoder, (3, 200), &page(&[], false, "")), Err(NOT_FOUND));
-    // A list without an end is given up.
-    let mut asked = 0;
-    loop {
-        asked += 1;
-        decoder.looks_for(10 + asked, NAME.as_bytes());
-        match outcome(&mut decoder, (10 + asked, 200), &strange) {
-            Err(NOT_LISTED) => {}
-            told => break assert_eq!(told, Err(NOT_IN_TIME), "it may be further down"),
-        }
+    // Behind a page that could not be shown it goes on, and behind one that is refused begins anew.
+    for (status, body, goes_on) in [(429, "{}", true), (503, "", true), (400, "{}", false)] {
+        decoder.looks_for(4, NAME.as_bytes(), part(true));
+        assert_eq!(outcome(&mut decoder, (4, 200), &strange), Err(NOT_LISTED));
+        decoder.looks_for(5, NAME.as_bytes(), unmade);
+        assert!(outcome(&mut decoder, (5, status), body).is_err());
+        let next = decoder.looks_for(6, NAME.as_bytes(), part(true));
+        assert_eq!(next.contains("cursor"), goes_on, "{status}");
+        assert_eq!(outcome(&mut decoder, (6, 200), &page(&[], false, "")), Err(NOT_FOUND));
     }
-    assert_eq!(asked, u64::from(PAGES_MAX));
+    // A list of several pages that was read while the order may have come in proves nothing.
+    decoder.looks_for(7, NAME.as_bytes(), part(false));
+    assert_eq!(outcome(&mut decoder, (7, 200), &strange), Err(NOT_LISTED));
+    decoder.looks_for(8, NAME.as_bytes(), unmade);
+    assert_eq!(outcome(&mut decoder, (8, 200), &page(&[], false, "")), Err(NOT_IN_TIME));
+    // A long list is read on after a pause, to its end.
+    let mut asked = 0;
+    for pause in 1..=3 {
+        loop {
+            asked += 1;
+            decoder.looks_for(10 + asked, NAME.as_bytes(), part(true));
+            match outcome(&mut decoder, (10 + asked, 200), &strange) {
+                Err(NOT_LISTED) => {}
+                told => break assert_eq!(told, Err(NOT_IN_TIME), "it may be further down"),
+            }
+        }
+        assert_eq!(asked, pause * u64::from(PAGES_MAX));
+    }
+    assert_eq!(decoder.looks_for(89, NAME.as_bytes(), unmade), "&part=1&cursor=789");
+    assert_eq!(outcome(&mut decoder, (89, 200), &page(&[], false, "")), Err(NOT_FOUND));
     // By the venue's name.
     let only = format!(r#"{{"order":{}}}"#, listed(NAME, "CANCELLED", "0"));
     decoder.asks_by_name(90, id(), NAME.as_bytes());

@@ -26,6 +26,7 @@ fn request(id: u64) -> OrderRequest<'static> {
         name: NAME,
         venue_order_id: VenueRef::uuid(ID.as_bytes()).unwrap(),
         time_ms: 1_700_000_000_123,
+        sent: None,
     }
 }
 
@@ -118,8 +119,20 @@ fn an_order_is_cancelled_and_asked_for_by_the_venues_name_or_looked_for_in_the_l
     protocol.query(&unnamed, &mut out);
     let (line, uri, ..) = parts(&out);
     let batch = "/api/v3/brokerage/orders/historical/batch";
-    assert_eq!(line, format!("GET {batch}?product_ids=BTC-USD&limit=100"));
+    assert_eq!(line, format!("GET {batch}?product_ids=BTC-USD&limit=100"), "of unknown time");
     assert_eq!(uri, format!("GET api.coinbase.com{batch}"), "without what is asked");
+    // Of one whose time is known only the orders of that time.
+    let mut asked = |id, name: &'static [u8], sent_ms, is_of_this_start| {
+        let sent = Some(SentTime { at_ms: sent_ms, is_of_this_start });
+        protocol.query(&OrderRequest { name, sent, ..OrderRequest { id, ..unnamed } }, &mut out);
+        let (line, ..) = parts(&out);
+        line.split_once("&limit=100").unwrap().1.replace("%3A", ":")
+    };
+    let of_this = asked(7, b"one", 1_700_000_000_000, true);
+    let expected = "&start_date=2023-11-14T22:12:20.000Z&end_date=2023-11-14T22:14:40.000Z";
+    assert_eq!(of_this, expected, "a minute, and what an order may be on its way");
+    let earlier = asked(8, b"two", 1_700_000_000_000, false);
+    assert_eq!(earlier, "&start_date=2023-11-14T21:13:20.000Z", "an hour, and without an end");
     let order = VenueRef::uuid(ID.as_bytes()).unwrap();
     assert!(protocol.fills_since(order, FillsFrom::Newest, &request(5), &mut out));
     let fills = "/api/v3/brokerage/orders/historical/fills";

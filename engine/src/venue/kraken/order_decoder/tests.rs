@@ -231,9 +231,9 @@ fn replies_are_found_by_their_numbers() {
 fn answers_over_rest_tell_states_fills_and_what_is_not_there() {
     let mut decoder = decoder();
     let scales = Scales { price: 2, qty: 5 };
-    let (native, name) = ("BTC/USDT", NAME.as_bytes());
+    let (native, name, venue_order_id) = ("BTC/USDT", NAME.as_bytes(), VenueRef::NONE);
     let request =
-        |id| OrderRequest { id, native, scales, name, venue_order_id: VenueRef::NONE, time_ms: 0 };
+        |id| OrderRequest { id, native, scales, name, venue_order_id, time_ms: 0, sent: None };
     let order = format!(
         r#"{{"OVN7VD-7VYHS-APBKHA":{{"cl_ord_id":"{NAME}","status":"closed","reason":null,"opentm":1688666559.8974,"descr":{{"pair":"XBTUSDT","type":"buy","ordertype":"limit","price":"80000.0","price2":"0"}},"vol":"0.00010000","vol_exec":"0.00010000","cost":"7.99999","fee":"0.02","price":"79999.9","trades":["TB-1","TA-2"]}}}}"#
     );

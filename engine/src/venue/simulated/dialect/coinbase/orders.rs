@@ -5,6 +5,7 @@
 //! order of that name, and nothing more is done. Of requests beyond the thirtieth in a second none
 //! is heard.
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
@@ -117,20 +118,38 @@ impl CoinbaseOrders {
     }
 
     /// A page of the account's orders, newest first.
-    fn list(&self, request: &HttpRequest, exchange: &Exchange) -> Value {
+    ///
+    /// # Errors
+    /// A word, where the time that is asked for is none.
+    fn list(
+        &self,
+        request: &HttpRequest,
+        exchange: &Exchange,
+    ) -> Result<Value, (u16, &'static str)> {
         let wanted = |name: &str| request.parameter(name).map(|value| value.into_owned());
+        let time = |name: &str| match wanted(name).map(|time| time.parse::<Timestamp>()) {
+            None => Ok(None),
+            Some(Ok(time)) => Ok(Some(time.as_millisecond())),
+            Some(Err(_)) => Err((400, "INVALID_ARGUMENT")),
+        };
         let (product, status) = (wanted("product_ids"), wanted("order_status"));
+        // The first is included.
+        let (from_ms, end_ms) = (time("start_date")?, time("end_date")?);
         let ledger = exchange.ledger().lock();
         let is_wanted = |order: &&Order| {
             let symbol = &exchange.markets()[order.market].symbol;
             product.as_deref().is_none_or(|product| product == symbol.name)
                 && (status.is_none() || order.is_open())
+                && from_ms.is_none_or(|from_ms| order.created_ms >= from_ms)
+                && end_ms.is_none_or(|end_ms| order.created_ms < end_ms)
         };
-        let all: Vec<Value> = (ledger.orders.values().rev().filter(is_wanted))
-            .map(|order| listed(order, &exchange.markets()[order.market].symbol))
-            .collect();
-        let (orders, next) = page(request, all);
-        json!({"orders": orders, "has_next": !next.is_empty(), "cursor": next, "sequence": "0"})
+        let all = ledger.orders.values().rev().filter(is_wanted).collect();
+        let (orders, next) = page::<&Order>(request, all);
+        let orders = orders.into_iter();
+        let orders: Vec<Value> =
+            orders.map(|order| listed(order, &exchange.markets()[order.market].symbol)).collect();
+        let (has_next, cursor) = (!next.is_empty(), next);
+        Ok(json!({"orders": orders, "has_next": has_next, "cursor": cursor, "sequence": "0"}))
     }
 
     /// A page of the fills of an order, newest first.
@@ -145,7 +164,7 @@ impl CoinbaseOrders {
 }
 
 /// The part of a list that is asked for, and where the next one begins.
-fn page(request: &HttpRequest, all: Vec<Value>) -> (Vec<Value>, String) {
+fn page<T: Clone>(request: &HttpRequest, all: Vec<T>) -> (Vec<T>, String) {
     let number = |name: &str| request.parameter(name).and_then(|value| value.parse().ok());
     let (from, limit) = (number("cursor").unwrap_or(0), number("limit").unwrap_or(PAGE.0));
     let end = all.len().min(from + limit.clamp(1, PAGE.1));
@@ -292,7 +311,7 @@ impl OrderFormat for CoinbaseOrders {
                 Ok(json!({"accounts": all, "has_next": false, "cursor": "", "size": all.len()}))
             }
             (Ok(()), Some("batch")) if is_behind => Ok(json!({"orders": [], "has_next": false})),
-            (Ok(()), Some("batch")) => Ok(self.list(request, exchange)),
+            (Ok(()), Some("batch")) => self.list(request, exchange),
             (Ok(()), Some("fills")) => Ok(self.fills(request, exchange)),
             (Ok(()), Some(id)) => {
                 let found = number_of(id).and_then(|id| order_of(exchange, id));
@@ -426,6 +445,38 @@ mod tests {
         assert_eq!(refused(&unknown), Some(Refusal::UnknownOrder.into()));
         let two = format!("POST {CANCEL}\n\n{{\"order_ids\":[\"77\",\"78\"]}}");
         assert_eq!(desk.cancels(&two).map(|cancels| cancels.len()), Some(2));
+    }
+
+    #[test]
+    fn orders_are_listed_of_the_time_that_is_asked_for_from_its_first_moment_on() {
+        let (desk, mut exchange, _) = bench();
+        for (name, later_ms) in [("one", 0), ("two", 1_000), ("three", 2_000)] {
+            let now = NOW.later_ms(later_ms);
+            let read = desk.read(&order(name, "BTCUSDT", RESTS), &exchange, now);
+            let Ok(Wish::Place(new)) = read else { panic!("a new order") };
+            exchange.place(*new, now).unwrap();
+        }
+        let names = |query: &str| {
+            let request = HttpRequest {
+                method: "GET".into(),
+                path: format!("{BASE}orders/historical/batch"),
+                query: query.into(),
+                headers: Vec::new(),
+                body: String::new(),
+                websocket_key: None,
+                keep_alive: true,
+            };
+            let told = desk.list(&request, &exchange)?;
+            let orders = told["orders"].as_array().unwrap();
+            let names = orders.iter().map(|order| order["client_order_id"].as_str().unwrap());
+            Ok::<_, (u16, &str)>(names.collect::<Vec<_>>().join(" "))
+        };
+        let from = "start_date=2023-11-14T22%3A13%3A21.000Z";
+        let end = "end_date=2023-11-14T22:13:22Z";
+        assert_eq!(names("limit=10"), Ok("three two one".to_owned()));
+        assert_eq!(names(from), Ok("three two".to_owned()));
+        assert_eq!(names(&format!("{from}&{end}")), Ok("two".to_owned()));
+        assert_eq!(names("start_date=now"), Err((400, "INVALID_ARGUMENT")));
     }
 
     #[test]
