@@ -186,6 +186,32 @@ fn a_cancel_that_came_too_soon_for_the_venue_is_sent_again() {
     trader.assert_sound();
 }
 
+#[test]
+fn a_cancel_whose_key_is_not_accepted_is_sent_again() {
+    let refused = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&refused);
+    let server = RawServer::start(move |_, peer| {
+        serve_one(peer, |request, peer| {
+            let is_refused = request.contains("cancel_order") && count.load(Ordering::Acquire) < 2;
+            if is_refused {
+                count.fetch_add(1, Ordering::AcqRel);
+                peer.reply(request, &kraken_refusal(request, "EAPI:Invalid key"))?;
+            }
+            Ok(is_refused)
+        })
+    });
+    let mut trader = Trader::<Kraken>::new(server.address, &server.options());
+    trader.drive_to_ready();
+    trader.submit_resting(1);
+    trader.drive_to(1, OrderStatus::New);
+    trader.command(OrderAction::Cancel, 1, |_| {});
+    trader.drive_to(1, OrderStatus::Canceled);
+    let told: Vec<_> = trader.reports(1).iter().filter_map(ExecReport::exec_type).collect();
+    assert!(!told.contains(&ExecType::CancelRejected), "it is no word on the order: {told:?}");
+    assert_eq!(refused.load(Ordering::Acquire), 2);
+    trader.assert_sound();
+}
+
 /// The first question is answered so: a cancel leaves all the same, long before the pause ends.
 fn a_cancel_leaves_while_questions_may_not(status: &'static str, word: &'static str) {
     let refused = Arc::new(AtomicUsize::new(0));

@@ -143,7 +143,7 @@ fn unasked<'a>(status: u16, error: &ReplyError<'a>) -> OrderMessage<'a> {
 
 fn failure<'a>(status: u16, error: &ReplyError<'a>) -> Failure<'a> {
     let ReplyError { code, message, retry_after_ms, server_time_ms } = *error;
-    Failure { status, code, message, retry_after_ms, server_time_ms }
+    Failure { retry_after_ms, server_time_ms, ..Failure::of(status, code, message) }
 }
 
 fn reply<'a>(reply: &UserReply<'a>) -> Reply<'a> {

@@ -215,7 +215,7 @@ impl OrderDecoder for CoinbaseReports {
                 let is_empty = fills.is_empty();
                 if pages.answered(id, fills) {
                     pages.goes_on_at(if is_empty { "" } else { &next });
-                    Ok(pages.told())
+                    Ok(ReplyBody { unknown: body.unknown, ..pages.told() })
                 } else if let Some(question) = question
                     && body.state.is_none()
                 {

@@ -72,7 +72,9 @@ pub(super) fn failure_of<'a>(status: u16, word: &'a str, message: &'a str) -> Fa
         (0, 404) => NOT_FOUND,
         (0, 429) => RATE_LIMITED,
         // The word itself is what is to be known of it.
-        (0, _) if !word.is_empty() => return Failure::of(status, OTHER_WORD, word),
+        (0, _) if !word.is_empty() => {
+            return Failure { unknown: Some(word), ..Failure::of(status, OTHER_WORD, word) };
+        }
         (code, _) => code,
     };
     Failure::of(status, code, message)
@@ -109,7 +111,8 @@ mod tests {
         for status in [401, 403] {
             assert_eq!(meaning(status, ""), Outcome::BadKey);
         }
-        assert_eq!(failure_of(200, "MOON", "no"), Failure::of(200, OTHER_WORD, "MOON"));
+        let moon = Failure { unknown: Some("MOON"), ..Failure::of(200, OTHER_WORD, "MOON") };
+        assert_eq!(failure_of(200, "MOON", "no"), moon);
         for status in [201, 202, 204, 408, 409, 499, 500, 502, 503, 504] {
             assert_eq!(meaning(status, "INVALID_PRODUCT_ID"), Outcome::Unknown);
         }

@@ -66,7 +66,7 @@ impl<O: EventOutlet> Reconciler<O> {
         match (asked, outcome) {
             (Asked::Submit(key), outcome) => self.on_order_failed(key, outcome, reason, failure),
             (Asked::Amend(key), Outcome::Unknown) => self.apply(key, OrderInput::NoAnswer),
-            (Asked::Cancel(key), outcome) => self.on_cancel_failed(key, outcome, code),
+            (Asked::Cancel(key), outcome) => self.on_cancel_failed(key, outcome, failure),
             (Asked::Amend(key), _) => {
                 self.change(key, |order, _, told| order.on_amend_refused(reason, code, told));
             }
@@ -95,7 +95,11 @@ impl<O: EventOutlet> Reconciler<O> {
     }
 
     #[cold]
-    fn on_cancel_failed(&mut self, key: OrderKey, outcome: Outcome, code: i32) {
+    fn on_cancel_failed(&mut self, key: OrderKey, outcome: Outcome, failure: &Failure<'_>) {
+        if outcome == Outcome::BadKey {
+            self.on_key_without_cancels(failure);
+        }
+        let code = failure.code;
         match outcome {
             // It stays wanted, and goes out once the pause is over.
             Outcome::Unknown
@@ -103,6 +107,7 @@ impl<O: EventOutlet> Reconciler<O> {
             | Outcome::TooManyOrders
             | Outcome::LockedOut
             | Outcome::NoSession
+            | Outcome::BadKey
             | Outcome::WrongTime => self.apply(key, OrderInput::CancelLost),
             outcome => {
                 let is_not_open = matches!(outcome, Outcome::NotOpen | Outcome::NoSuchOrder);
@@ -220,6 +225,21 @@ impl<O: EventOutlet> Reconciler<O> {
             log::error!(
                 "[{}] the venue takes no order with this key (code: {}): new orders are held back. \
                  Check that the key may trade, and that this address is on its list",
+                self.venue,
+                failure.code
+            );
+        }
+    }
+
+    /// The venue takes no cancel with this key, which is no word on the order: the cancel stays
+    /// wanted, and is sent again, later each time. Somebody has to know of it.
+    #[cold]
+    fn on_key_without_cancels(&mut self, failure: &Failure<'_>) {
+        if self.lines.take(self.now_ns) {
+            log::error!(
+                "[{}] the venue takes no cancel with this key (code: {}): what is open stays open \
+                 there, and the cancel is sent again. Check that the key is not revoked, that it \
+                 may trade, and that this address is on its list; or cancel at the venue itself",
                 self.venue,
                 failure.code
             );

@@ -214,6 +214,14 @@ impl<O: EventOutlet> Reconciler<O> {
         }
     }
 
+    /// A value that is not known, in a message that says enough without it.
+    #[cold]
+    pub(super) fn on_unknown_value(&mut self, (detail, value): (&'static str, &str), raw: &[u8]) {
+        self.stats.unknown();
+        self.name_value(value.as_bytes(), detail);
+        self.letter(LetterReason::Unknown, detail, raw);
+    }
+
     /// Names an unknown value in the log, once a run; all are counted.
     #[cold]
     fn name_value(&mut self, value: &[u8], detail: &'static str) {

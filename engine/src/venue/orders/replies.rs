@@ -19,6 +19,9 @@ const OTHERS_FILLS: &str = "list of another order's fills";
 /// Orders in a row of which the stream had told nothing when a query found news of them.
 const SILENT_FINDS_MAX: u32 = 2;
 
+/// What is unknown of a failure.
+const UNKNOWN_REASON: &str = "reason of a failure not known";
+
 impl<O: EventOutlet> Reconciler<O> {
     #[inline]
     pub(super) fn on_reply(
@@ -47,6 +50,9 @@ impl<O: EventOutlet> Reconciler<O> {
         match &reply.outcome {
             Ok(body) => self.on_success(asked, body, reply.time_ns.is_some(), raw),
             Err(failure) => {
+                if let Some(word) = failure.unknown {
+                    self.on_unknown_value((UNKNOWN_REASON, word), raw);
+                }
                 let outcome = outcome(failure);
                 self.pause(outcome, failure);
                 self.on_failure(asked, outcome, failure);
@@ -93,6 +99,9 @@ impl<O: EventOutlet> Reconciler<O> {
     #[cold]
     pub(super) fn on_unasked(&mut self, outcome: &Outcome, failure: &Failure<'_>, raw: &[u8]) {
         self.letter(LetterReason::Order, "failure of no request", raw);
+        if let Some(word) = failure.unknown {
+            self.on_unknown_value((UNKNOWN_REASON, word), raw);
+        }
         self.pause(*outcome, failure);
         if self.lines.take(self.now_ns) {
             let (message, code) = (failure.message.escape_default(), failure.code);
@@ -234,6 +243,9 @@ impl<O: EventOutlet> Reconciler<O> {
     #[cold]
     fn on_list(&mut self, key: OrderKey, body: &ReplyBody<'_>, raw: &[u8]) {
         self.known.fills = Known::Answered;
+        if let Some(unknown) = body.unknown {
+            self.on_unknown_value(unknown, raw);
+        }
         let before = self.listing.take().filter(|listing| listing.key == key);
         let is_its = |order: &KnownOrder| order.venue_order_id == body.venue_order_id;
         let is_its = self.table.get(key).is_some_and(is_its);

@@ -112,13 +112,15 @@ pub struct Failure<'a> {
     pub retry_after_ms: Option<i64>,
     /// The venue's own time at which it said so, ms since the Unix epoch, where it tells.
     pub server_time_ms: Option<i64>,
+    /// The venue's word for it, where that is none that the protocol knows. Raw, as the text.
+    pub unknown: Option<&'a str>,
 }
 
 impl<'a> Failure<'a> {
     /// One that names no time.
     #[must_use]
     pub const fn of(status: u16, code: i32, message: &'a str) -> Failure<'a> {
-        Failure { status, code, message, retry_after_ms: None, server_time_ms: None }
+        Failure { status, code, message, retry_after_ms: None, server_time_ms: None, unknown: None }
     }
 }
 
@@ -170,6 +172,8 @@ pub struct ReplyBody<'a> {
     pub balances: &'a [AssetBalance],
     /// Why an order, an asset or a fill is not in these lists: it could not be read.
     pub unreadable: Option<DecodeError>,
+    /// What of a fill in these lists is not known, and the venue's word for it: it counts without.
+    pub unknown: Option<(&'static str, &'a str)>,
     /// In the reply to [`OrderProtocol::dead_man`]: it was taken, and is not known to be in effect.
     pub is_pending: bool,
 }

@@ -91,6 +91,8 @@ pub(in crate::venue) struct KeptReply {
     /// 0 where it was done.
     code: i32,
     message: ArrayVec<u8, MESSAGE_BYTES_MAX>,
+    /// The text is a word that the protocol does not know.
+    is_unknown: bool,
     /// Why it can't be read.
     unreadable: Option<DecodeError>,
 }
@@ -108,8 +110,16 @@ impl KeptReply {
             venue_order_id,
             code,
             message: message.bytes().filter(u8::is_ascii).take(MESSAGE_BYTES_MAX).collect(),
+            is_unknown: false,
             unreadable: None,
         }
+    }
+
+    /// One that says no.
+    pub(in crate::venue) fn refused(id: u64, failure: &Failure<'_>) -> KeptReply {
+        let is_unknown = failure.unknown.is_some();
+        let why = (failure.code, failure.message);
+        KeptReply { is_unknown, ..KeptReply::new(id, ("", VenueRef::NONE), why) }
     }
 
     /// One that can't be read: those beside it may be.
@@ -119,7 +129,8 @@ impl KeptReply {
     }
 
     fn message(&self) -> Result<OrderMessage<'_>, UnreadFrame<'_>> {
-        let KeptReply { id, reach, name, venue_order_id, code, message, unreadable } = self;
+        let KeptReply { id, reach, name, venue_order_id, code, unreadable, .. } = self;
+        let message = str::from_utf8(&self.message).unwrap_or_default();
         if let Some(error) = *unreadable {
             return Err(UnreadFrame {
                 error,
@@ -137,11 +148,8 @@ impl KeptReply {
                 ..ReplyBody::default()
             }),
             code => Err(Failure {
-                status: 0,
-                code,
-                message: str::from_utf8(message).unwrap_or_default(),
-                retry_after_ms: None,
-                server_time_ms: None,
+                unknown: Some(message).filter(|_| self.is_unknown),
+                ..Failure::of(0, code, message)
             }),
         };
         Ok(OrderMessage::Reply(Reply { id: *id, outcome, time_ns: None, reach: *reach }))

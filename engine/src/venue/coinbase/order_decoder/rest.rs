@@ -76,8 +76,8 @@ pub(super) fn read_answer<'a>(
         return Ok(Ok(body));
     }
     if let Some(filled) = filled {
-        read_fills(filled, lists)?;
-        return Ok(Ok(ReplyBody::default()));
+        let unknown = read_fills(filled, lists)?;
+        return Ok(Ok(ReplyBody { unknown, ..ReplyBody::default() }));
     }
     let accounts = accounts.ok_or(DecodeError::field("answer of no form that is known"))?;
     lists.unreadable = read_accounts(accounts, lists.balances);
@@ -240,25 +240,36 @@ fn read_state(order: &[Node<'_>], symbols: &SymbolMap) -> Result<VenueAnswer, De
     state(symbol, (venue_order_id, status), (qty, filled_qty), Terms { side, price, average, sum })
 }
 
-/// The fills of one page, oldest first; the venue tells the newest first.
-fn read_fills(list: &[Node<'_>], lists: &mut Lists<'_>) -> Result<(), DecodeError> {
+/// What of a list is not known, and the venue's word for it.
+type Unknown<'a> = Option<(&'static str, &'a str)>;
+
+/// The fills of one page, oldest first; the venue tells the newest first. What of them is not
+/// known.
+fn read_fills<'a>(list: &[Node<'a>], lists: &mut Lists<'_>) -> Result<Unknown<'a>, DecodeError> {
     let list = elements(list).ok_or(DecodeError::field("field fills is no array"))?;
     let mut timed = Vec::with_capacity(list.len());
+    let mut unknown = None;
     for fill in list {
         let [order] = pick(fill, ["order_id"])?;
         let order = name_of(need_text(order, "field order_id missing or no text")?.as_bytes());
         if lists.filled.is_some_and(|wanted| wanted != order) {
             return Err(DecodeError::nonsense("fill of another order than was asked for"));
         }
-        timed.push(read_fill(fill, lists.symbols)?);
+        let (time_ns, fill, word) = read_fill(fill, lists.symbols)?;
+        unknown = unknown.or(word);
+        timed.push((time_ns, fill));
     }
     timed.reverse();
     timed.sort_by_key(|(time_ns, _)| *time_ns);
     lists.fills.extend(timed.into_iter().map(|(_, fill)| fill));
-    Ok(())
+    Ok(unknown.map(|word| ("liquidity indicator of a fill not known", word)))
 }
 
-fn read_fill(fill: &[Node<'_>], symbols: &SymbolMap) -> Result<(i64, VenueFill), DecodeError> {
+/// When it was, the fill, and the word for its liquidity that is not known.
+fn read_fill<'a>(
+    fill: &[Node<'a>],
+    symbols: &SymbolMap,
+) -> Result<(i64, VenueFill, Option<&'a str>), DecodeError> {
     let [trade, native, price, size, fee, maker, kind] = pick(
         fill,
         [
@@ -285,18 +296,21 @@ fn read_fill(fill: &[Node<'_>], symbols: &SymbolMap) -> Result<(i64, VenueFill),
             fee => Some((fee, symbols.quote_asset(symbol.instrument)?)),
         }
     });
+    let (liquidity, unknown) = match maker.and_then(text).unwrap_or_default() {
+        "MAKER" => (Some(Liquidity::Maker), None),
+        "TAKER" => (Some(Liquidity::Taker), None),
+        // The venue's own word for it.
+        "UNKNOWN_LIQUIDITY_INDICATOR" => (None, None),
+        word => (None, Some(word)),
+    };
     let told = VenueFill {
         trade: name_of(need_text(trade, "field trade_id missing or no text")?.as_bytes()),
         price: need_scaled(price, symbol.scales.price, "field price missing or no text")?,
         qty: need_scaled(size, symbol.scales.qty, "field size missing or no text")?,
         fee,
-        liquidity: match maker.and_then(text) {
-            Some("MAKER") => Some(Liquidity::Maker),
-            Some("TAKER") => Some(Liquidity::Taker),
-            _ => None,
-        },
+        liquidity,
     };
-    Ok((need_date_ns(time, "field trade_time missing or no time")?, told))
+    Ok((need_date_ns(time, "field trade_time missing or no time")?, told, unknown))
 }
 
 /// What the account has; what of it could not be read.
