@@ -1,7 +1,7 @@
 //! Orders that take the place of others, and the end of everything in a symbol.
 
 use pitlane_engine::event::{ExecReport, ExecType, OrderStatus, Price, RejectReason, Side};
-use pitlane_engine::order::{OrderAction, OrderType, TimeInForce};
+use pitlane_engine::order::{Amends, OrderAction, OrderType, TimeInForce};
 use pitlane_engine::venue::protocol::OrderProtocol;
 
 use crate::subject::Orders;
@@ -115,6 +115,36 @@ pub fn strangers_orders_end_only_when_the_whole_symbol_is_cancelled<V: Orders>()
     assert!(trader.reports(0).is_empty(), "{:?}", trader.reports(0));
     trader.assert_sound();
     stranger.assert_sound();
+}
+
+pub fn an_order_that_rests_becomes_smaller_at_its_price<V: Orders>() {
+    assert_eq!(V::Entry::CAPABILITIES.amends, Amends::Smaller, "no venue has others yet");
+    let venue = venue::<V>(|_| {});
+    let mut trader = Trader::<V>::new(venue.address(), &TraderOptions::default());
+    trader.drive_to_ready();
+    trader.submit_resting(1);
+    trader.drive_to(1, OrderStatus::New);
+    let change = |trader: &mut Trader<V>, qty| {
+        trader.command(OrderAction::Modify, 1, |command| {
+            (command.price, command.qty) = (3_000_000, qty);
+        });
+    };
+    change(&mut trader, QTY / 2);
+    trader.drive("the change", |seen, _| {
+        let last = reports(seen, 1).last().copied();
+        last.is_some_and(|last| last.exec_type() == Some(ExecType::Replaced) && last.qty == QTY / 2)
+    });
+    let sizes = || -> Vec<u64> { venue.ledger().orders.values().map(|order| order.qty).collect() };
+    assert_eq!(sizes(), [QTY.unsigned_abs() / 2]);
+    change(&mut trader, QTY);
+    trader.drive("the refusal", |seen, _| {
+        reports(seen, 1).last().and_then(ExecReport::exec_type) == Some(ExecType::ModifyRejected)
+    });
+    assert_eq!(sizes(), [QTY.unsigned_abs() / 2], "it never left");
+    trader.command(OrderAction::Cancel, 1, |_| {});
+    let end = trader.drive_to(1, OrderStatus::Canceled);
+    assert_eq!((end.qty, end.filled_qty), (QTY / 2, 0));
+    trader.assert_sound();
 }
 
 pub fn cancels_that_come_together_are_each_answered<V: Orders>() {

@@ -26,6 +26,7 @@ mod proxy;
 mod questions;
 mod raw;
 mod recovery;
+mod rest_orders;
 mod scripted;
 mod session;
 mod stops;

@@ -87,6 +87,7 @@ macro_rules! orders {
                 an_order_whose_end_was_asked_for_is_told_also_when_the_new_one_is_refused
                 what_can_not_take_the_place_of_an_order_is_never_sent
                 cancels_that_come_together_are_each_answered
+                an_order_that_rests_becomes_smaller_at_its_price
                 strangers_orders_end_only_when_the_whole_symbol_is_cancelled
             }
             checks! { $venue, bad_day:

@@ -9,9 +9,11 @@ mod rest;
 
 use std::collections::VecDeque;
 
+use arrayvec::ArrayVec;
 use simd_json::Node;
 
-use self::rest::{Lists, read_answer};
+use self::rest::{Lists, read_answer, read_batch};
+use super::orders::CANCELS_MAX;
 use super::refusals::{NOT_FOUND, NOT_IN_TIME, NOT_LISTED, failure_of, meaning_of};
 use crate::event::{ExpiryReason, OrderStatus, Side, VenueRef};
 use crate::venue::codec::{
@@ -52,6 +54,10 @@ pub struct CoinbaseReports {
     named: VecDeque<(u64, VenueRef, Vec<u8>)>,
     /// Names of the venue's that were answered with another order than was asked for.
     distrusted: VecDeque<VenueRef>,
+    /// Orders that are to change, and the requests for that.
+    amended: VecDeque<(u64, VenueRef)>,
+    /// Cancels that went together.
+    batches: VecDeque<Batch>,
     /// The list of fills that is being read.
     pub(super) pages: FillPages,
     /// The step of the logon that is waited for, and its channel.
@@ -59,6 +65,9 @@ pub struct CoinbaseReports {
     /// The number of the next frame; `None` before the first one of a connection.
     next_number: Option<u64>,
 }
+
+/// Cancels that went together: the number of the first request, and the orders of all.
+type Batch = (u64, ArrayVec<VenueRef, CANCELS_MAX>);
 
 /// A question for an order that goes through the list of orders.
 struct Question {
@@ -84,6 +93,52 @@ impl CoinbaseReports {
     /// A new connection.
     pub(super) fn restart(&mut self) {
         (self.next_number, self.subscribing) = (None, None);
+    }
+
+    /// A request for a change of an order.
+    #[inline]
+    pub(super) fn amends(&mut self, id: u64, venue_order_id: VenueRef) {
+        if self.amended.len() == QUESTIONS_MAX {
+            self.amended.pop_front();
+        }
+        self.amended.push_back((id, venue_order_id));
+    }
+
+    /// A request for the cancels of these orders, of which each has a number, from `first` on.
+    #[cold]
+    pub(super) fn cancels(&mut self, first: u64, orders: impl Iterator<Item = VenueRef>) {
+        if self.batches.len() == QUESTIONS_MAX {
+            self.batches.pop_front();
+        }
+        self.batches.push_back((first, orders.take(CANCELS_MAX).collect()));
+    }
+
+    /// Reads the answer to cancels that went together.
+    #[cold]
+    fn decode_batch<'a>(
+        &'a mut self,
+        batch: &Batch,
+        status: u16,
+        body: &'a [u8],
+    ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
+        let CoinbaseReports { rest, reports, .. } = self;
+        let id = batch.0;
+        reports.clear();
+        let read = rest.parse(body, |nodes| read_batch(object(nodes)?, status, batch, reports));
+        let failure = match read {
+            Ok(Some(failure)) => failure,
+            Err(_) if status != 200 => failure_of(status, "", ""),
+            read => {
+                let wrong = |error| UnreadFrame { reply: Some(id), ..unread(error, b"") };
+                let none: Option<OrderMessage<'_>> = None;
+                let read = reports.end_frame(read.map(|_| none), body).map_err(wrong);
+                read?;
+                reports.end_replies();
+                const EMPTY: DecodeError = DecodeError::field("answer to several that tells none");
+                return reports.take().unwrap_or(Err(wrong(EMPTY)));
+            }
+        };
+        Ok(reply(id, Err(failure)))
     }
 
     /// Whether the venue's name of an order led to another one.
@@ -154,6 +209,8 @@ impl OrderDecoder for CoinbaseReports {
             questions: VecDeque::with_capacity(QUESTIONS_MAX),
             named: VecDeque::with_capacity(QUESTIONS_MAX),
             distrusted: VecDeque::with_capacity(QUESTIONS_MAX),
+            amended: VecDeque::with_capacity(QUESTIONS_MAX),
+            batches: VecDeque::with_capacity(QUESTIONS_MAX),
             pages: FillPages::default(),
             subscribing: None,
             next_number: None,
@@ -185,11 +242,19 @@ impl OrderDecoder for CoinbaseReports {
         status: u16,
         body: &'a [u8],
     ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
+        if let Some(place) = self.batches.iter().position(|(first, _)| *first == id)
+            && let Some(batch) = self.batches.remove(place)
+        {
+            return self.decode_batch(&batch, status, body);
+        }
+        let amended = self.amended.iter().position(|(of, _)| *of == id);
+        let amended = amended.and_then(|place| self.amended.remove(place));
         let CoinbaseReports { rest, symbols, listed, balances, fills, questions, named, .. } = self;
         let question = questions.iter_mut().find(|of| of.id == Some(id));
         let wanted = question.as_ref().map(|question| question.name.as_slice());
         let mut lists = Lists::new(symbols, (listed, balances, fills));
         lists.filled = self.pages.awaited(id);
+        lists.amended = amended.map(|(_, order)| order);
         let read =
             rest.parse(body, |nodes| read_answer(object(nodes)?, status, wanted, &mut lists));
         let Lists { next, unreadable, .. } = lists;

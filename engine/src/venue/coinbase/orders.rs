@@ -2,17 +2,19 @@
 //! (`https://api.coinbase.com`), and the account's stream as the session
 //! (`wss://advanced-trade-ws-user.coinbase.com`, channel `user`).
 //!
-//! Source: "Create Order", "Cancel Orders", "Get Order", "List Orders", "List Fills", "List
-//! Accounts" and "API Key Authentication" of the venue's reference, "User Channel" and "Heartbeats
-//! Channel" of its WebSocket pages, and its own client.
+//! Source: "Create Order", "Edit Order", "Cancel Orders", "Get Order", "List Orders", "List Fills",
+//! "List Accounts" and "API Key Authentication" of the venue's reference, "User Channel" and
+//! "Heartbeats Channel" of its WebSocket pages, and its own client.
 //!
 //! The venue finds an order by its own name alone: a cancel waits until that is known, and a
 //! question before that goes through the list of the product's orders of that time ("List Orders":
 //! `start_date` and `end_date` are of an order's creation, the first one included), page by page.
-//! The stream
-//! tells how each order stands in whole and names no fill: those are listed over REST. It tells no
-//! balances: they are asked for with each connection. An order is refused once its token has
-//! expired. Sizes are of the base currency, also of market orders. No stops, and no amendments.
+//! The stream tells how each order stands in whole and names no fill: those are listed over REST.
+//! It tells no balances: they are asked for with each connection. An order is refused once its
+//! token has expired. Sizes are of the base currency, also of market orders. No stops. An order
+//! that rests can become smaller ("Edit Order"): the answer says that this was asked for, and the
+//! stream that it was done. Several orders are cancelled with one request, and the answer tells of
+//! each.
 
 use std::io::Write;
 
@@ -20,7 +22,7 @@ use super::order_decoder::{CoinbaseReports, ListPart, at_cursor, parameter};
 use super::refusals::meaning_of;
 use super::token::CoinbaseKey;
 use crate::event::{RejectReason, Side, VenueRef, push_scaled};
-use crate::order::{OrderCommand, OrderType, OrderTypes, TimeInForce};
+use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::JsonText;
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
@@ -30,13 +32,16 @@ use crate::venue::protocol::{
 use crate::venue::utc::push_rfc3339;
 
 const ORDERS: &str = "/api/v3/brokerage/orders";
+const EDIT: &str = "/api/v3/brokerage/orders/edit";
 const CANCEL: &str = "/api/v3/brokerage/orders/batch_cancel";
 const LIST: &str = "/api/v3/brokerage/orders/historical/batch";
 const FILLS: &str = "/api/v3/brokerage/orders/historical/fills";
 const ORDER: &str = "/api/v3/brokerage/orders/historical/";
 const ACCOUNTS: &str = "/api/v3/brokerage/accounts";
 /// Bytes of a body for which there is room from the start.
-const BODY_BYTES: usize = 512;
+const BODY_BYTES: usize = 1_024;
+/// Cancels of one request. The venue names no limit.
+pub(super) const CANCELS_MAX: usize = 20;
 /// An order was created by the venue's clock so long before we sent it by ours, ms, at most: its
 /// token is good for [ten seconds](super::token), and checked by some leeway, which is not told.
 const CLOCKS_APART_MS: i64 = 60_000;
@@ -55,6 +60,9 @@ impl OrderProtocol for CoinbaseOrders {
     type Decoder = CoinbaseReports;
 
     const ORDER_TYPES: OrderTypes = OrderTypes::PLAIN;
+    const CAPABILITIES: Capabilities = Capabilities::of(Self::ORDER_TYPES)
+        .with_amends(Amends::Smaller)
+        .with_cancels_per_request(CANCELS_MAX);
     const FILLS_MAX: usize = usize::MAX;
     /// A token is good for ten seconds, by a clock that may be a second off ours; what it has
     /// brought may take as long again to be known to those who answer questions.
@@ -135,13 +143,29 @@ impl OrderProtocol for CoinbaseOrders {
         Ok(())
     }
 
+    /// Price and size as they are to be, that of what is filled included. An order that the venue
+    /// has not named yet can't be meant.
+    #[inline]
     fn amend(
         &mut self,
-        _command: &OrderCommand,
-        _request: &OrderRequest<'_>,
-        _out: &mut Vec<u8>,
+        command: &OrderCommand,
+        request: &OrderRequest<'_>,
+        out: &mut Vec<u8>,
     ) -> Result<(), RejectReason> {
-        Err(RejectReason::Unsupported)
+        if request.venue_order_id.is_none() {
+            return Err(RejectReason::SlowDown);
+        }
+        self.body.clear();
+        let mut text = JsonText(&mut self.body);
+        text.text(r#"{"order_id":""#);
+        push_name(request.venue_order_id, text.0);
+        text.text("\"");
+        text.number("price", command.price, request.scales.price);
+        text.number("size", command.qty, request.scales.qty);
+        text.text("}");
+        self.decoder.amends(request.id, request.venue_order_id);
+        self.write_post(EDIT, request.time_ms, out);
+        Ok(())
     }
 
     #[inline]
@@ -151,6 +175,23 @@ impl OrderProtocol for CoinbaseOrders {
         push_name(request.venue_order_id, &mut self.body);
         self.body.extend_from_slice(br#""]}"#);
         self.write_post(CANCEL, request.time_ms, out);
+    }
+
+    #[cold]
+    fn cancel_several(&mut self, requests: &[OrderRequest<'_>], out: &mut Vec<u8>) -> bool {
+        let Some(first) = requests.first().filter(|_| requests.len() <= CANCELS_MAX) else {
+            return false;
+        };
+        self.body.clear();
+        self.body.extend_from_slice(br#"{"order_ids":"#);
+        for (place, request) in requests.iter().enumerate() {
+            self.body.extend_from_slice(if place == 0 { br#"[""# } else { br#"",""# });
+            push_name(request.venue_order_id, &mut self.body);
+        }
+        self.body.extend_from_slice(br#""]}"#);
+        self.decoder.cancels(first.id, requests.iter().map(|request| request.venue_order_id));
+        self.write_post(CANCEL, first.time_ms, out);
+        true
     }
 
     #[cold]

@@ -25,7 +25,7 @@ const REFUSED: Outcome = Outcome::Refused(RejectReason::Venue);
 
 /// Codes stay what they are: a new word goes to the end.
 #[rustfmt::skip]
-const WORDS: [(&str, Outcome); 30] = [
+const WORDS: [(&str, Outcome); 44] = [
     ("NOT_FOUND", Outcome::NoSuchOrder),
     ("UNKNOWN_CANCEL_ORDER", Outcome::NotOpen),
     ("rate_limit_exceeded", Outcome::SlowDown),
@@ -57,6 +57,21 @@ const WORDS: [(&str, Outcome); 30] = [
     ("UNKNOWN_FAILURE_REASON", REFUSED),
     ("INTERNAL", Outcome::Unknown),
     ("UNAVAILABLE", Outcome::Unknown),
+    ("INVALID_CANCEL_PRODUCT_ID", Outcome::NotOpen),
+    ("NOT_ALLOWED_TO_CANCEL", REFUSED),
+    ("ORDER_IS_FULLY_FILLED", Outcome::NotOpen),
+    // It goes on under its name.
+    ("ORDER_IS_BEING_REPLACED", Outcome::Unknown),
+    ("COMMANDER_REJECTED_EDIT_ORDER", REFUSED),
+    ("CANNOT_EDIT_TO_BELOW_FILLED_SIZE", REFUSED),
+    ("ORDER_NOT_FOUND", Outcome::NotOpen),
+    ("ONLY_LIMIT_ORDER_EDITS_SUPPORTED", REFUSED),
+    ("INVALID_EDITED_SIZE", REFUSED),
+    ("INVALID_EDITED_PRICE", REFUSED),
+    ("EDIT_REQUEST_EQUAL_TO_ORIGINAL_REQUEST", REFUSED),
+    ("ONLY_OPEN_ORDERS_CAN_BE_EDITED", Outcome::NotOpen),
+    ("ORDER_IS_ALREADY_BEING_REPLACED", REFUSED),
+    ("UNKNOWN_EDIT_ORDER_FAILURE_REASON", REFUSED),
 ];
 
 /// The code of a word.

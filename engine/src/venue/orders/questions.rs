@@ -154,6 +154,13 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if !orders.flush_backlog() || orders.room() < EVENTS_PER_FRAME_MAX {
             return 0;
         }
+        // What is left of an answer, or of a frame, before the next one is read.
+        if let Some((next, raw)) = protocol.decoder().next_of_frame() {
+            orders.gate.is_over_rest = P::ORDERS_OVER_REST;
+            orders.on_decoded(next, P::outcome, raw);
+            orders.gate.is_over_rest = false;
+            return 1;
+        }
         let Some(answered) = rest.step(orders.now_ns) else { return 0 };
         let RestAnswer { id, outcome, was_sent } = answered;
         orders.read_ns = orders.now_ns;
@@ -167,6 +174,12 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             Err(error) => {
                 if orders.lines.take(orders.now_ns) {
                     log::warn!("[{}] over REST: {error}", orders.venue);
+                }
+                // What went with it has no answer of its own.
+                for behind in orders.requests.behind(id) {
+                    if let Some(Answered::First(asked)) = orders.requests.take(behind) {
+                        orders.on_overdue(asked);
+                    }
                 }
                 match orders.requests.take(id) {
                     // Nothing of it left us.

@@ -1,7 +1,9 @@
 //! What REST answers: to a new order, to a cancel, and to questions.
 
+use arrayvec::ArrayVec;
 use simd_json::Node;
 
+use super::super::orders::CANCELS_MAX;
 use super::super::refusals::failure_of;
 use super::{LISTED_MAX, Terms, Value, name_of, read_side, read_status, state, symbol_of, text};
 use crate::event::{AssetAmount, Liquidity, OrderStatus, VenueRef};
@@ -10,7 +12,9 @@ use crate::venue::codec::{
     number_or_none, parse_cut, pick,
 };
 use crate::venue::orders::{VenueAnswer, VenueFill};
-use crate::venue::protocol::{AssetBalance, Failure, ListedOrder, ReplyBody, listed_text};
+use crate::venue::protocol::{
+    AssetBalance, Failure, KeptReply, ListedOrder, ReplyBody, Several, listed_text,
+};
 use crate::venue::{LetterReason, SymbolMap};
 
 type Told<'a> = Result<ReplyBody<'a>, Failure<'a>>;
@@ -23,6 +27,8 @@ pub(super) struct Lists<'l> {
     fills: &'l mut Vec<VenueFill>,
     /// The order whose fills are listed.
     pub(super) filled: Option<VenueRef>,
+    /// The order that is to change.
+    pub(super) amended: Option<VenueRef>,
     /// Where the next page begins; empty where there is none.
     pub(super) next: String,
     /// Why an entry is left out.
@@ -37,8 +43,8 @@ impl<'l> Lists<'l> {
         listed.clear();
         balances.clear();
         fills.clear();
-        let (filled, next, unreadable) = (None, String::new(), None);
-        Lists { symbols, listed, balances, fills, filled, next, unreadable }
+        let (filled, amended, next, unreadable) = (None, None, String::new(), None);
+        Lists { symbols, listed, balances, fills, filled, amended, next, unreadable }
     }
 }
 
@@ -56,6 +62,9 @@ pub(super) fn read_answer<'a>(
     }
     let [placed, results, order, orders, filled, accounts] =
         pick(nodes, ["success", "results", "order", "orders", "fills", "accounts"])?;
+    if let Some(order) = lists.amended {
+        return read_amended(nodes, status, order);
+    }
     if placed.is_some() {
         return read_placed(nodes, status);
     }
@@ -119,6 +128,65 @@ fn read_placed<'a>(nodes: &[Node<'a>], status: u16) -> Result<Told<'a>, DecodeEr
     let word = words.next().unwrap_or("UNKNOWN_FAILURE_REASON");
     let message = message.and_then(text).filter(|message| !message.is_empty());
     Ok(Err(failure_of(status, word, message.unwrap_or(word))))
+}
+
+/// `{"success":true}`, or with `{"errors":[{"edit_failure_reason":..}]}`. That it is done, the
+/// stream says.
+fn read_amended<'a>(
+    nodes: &[Node<'a>],
+    status: u16,
+    venue_order_id: VenueRef,
+) -> Result<Told<'a>, DecodeError> {
+    let [success, errors] = pick(nodes, ["success", "errors"])?;
+    if boolean(success).ok_or(DecodeError::field("field success is neither true nor false"))? {
+        return Ok(Ok(ReplyBody { venue_order_id, ..ReplyBody::default() }));
+    }
+    let [edit, preview] = match errors.and_then(elements).and_then(|mut errors| errors.next()) {
+        Some(error) => pick(error, ["edit_failure_reason", "preview_failure_reason"])?,
+        None => [None; 2],
+    };
+    let words = [edit, preview].into_iter().filter_map(|word| word.and_then(text));
+    let mut words = words.filter(|word| !word.is_empty() && !word.starts_with("UNKNOWN"));
+    let word = words.next().unwrap_or("UNKNOWN_EDIT_ORDER_FAILURE_REASON");
+    Ok(Err(failure_of(status, word, word)))
+}
+
+/// The answers to cancels that went together, in the order of the requests, or why all of them
+/// failed. One that is not told of has no outcome.
+pub(super) fn read_batch<'a>(
+    nodes: &[Node<'a>],
+    status: u16,
+    (first, orders): &(u64, ArrayVec<VenueRef, CANCELS_MAX>),
+    replies: &mut Several,
+) -> Result<Option<Failure<'a>>, DecodeError> {
+    if status != 200 {
+        let (word, message) = words_of(nodes)?;
+        return Ok(Some(failure_of(status, word, message)));
+    }
+    let [results] = pick(nodes, ["results"])?;
+    let results = results.and_then(elements);
+    let results = results.ok_or(DecodeError::field("field results is no array"))?;
+    const NOT_TOLD: DecodeError = DecodeError::field("no answer to one of several cancels");
+    let mut told: ArrayVec<Option<KeptReply>, CANCELS_MAX> = orders.iter().map(|_| None).collect();
+    for result in results {
+        let [success, word, order] = pick(result, ["success", "failure_reason", "order_id"])?;
+        let order = order.and_then(text).map_or(VenueRef::NONE, |order| name_of(order.as_bytes()));
+        let Some(place) = orders.iter().position(|of| *of == order) else {
+            return Err(DecodeError::nonsense("answer to a cancel of another order"));
+        };
+        let id = first + place as u64;
+        let word = word.and_then(text).unwrap_or_default();
+        told[place] = Some(match boolean(success) {
+            Some(true) => KeptReply::new(id, ("", order), (0, "")),
+            Some(false) => KeptReply::refused(id, &failure_of(status, word, word)),
+            None => KeptReply::unread(id, DecodeError::field("field success is no boolean")),
+        });
+    }
+    for (place, reply) in told.into_iter().enumerate() {
+        let id = first + place as u64;
+        replies.push_reply(reply.unwrap_or_else(|| KeptReply::unread(id, NOT_TOLD)));
+    }
+    Ok(None)
 }
 
 /// `[{"success":true,"failure_reason":..,"order_id":..}]`, of one cancel.
@@ -201,11 +269,23 @@ fn read_listed(
 }
 
 /// Size and limit price of an order: they stand in the one member of its configuration, whose name
-/// says what kind of order it is.
+/// says what kind of order it is, and where it was changed in the last of its changes.
 fn size_and_price<'t, 'a>(
     order: &'t [Node<'a>],
 ) -> Result<(Value<'t, 'a>, Value<'t, 'a>), DecodeError> {
-    let [configuration] = pick(order, ["order_configuration"])?;
+    let [configuration, changes] = pick(order, ["order_configuration", "edit_history"])?;
+    let mut last: Option<(i64, Value<'t, 'a>, Value<'t, 'a>)> = None;
+    // In no order that is told.
+    for change in changes.and_then(elements).into_iter().flatten() {
+        let [time, size, price] = pick(change, ["replace_accept_timestamp", "size", "price"])?;
+        let time_ns = need_date_ns(time, "time of a change missing or no time")?;
+        if last.is_none_or(|(last_ns, ..)| time_ns >= last_ns) {
+            last = Some((time_ns, size, price));
+        }
+    }
+    if let Some((_, size, price)) = last {
+        return Ok((size, price));
+    }
     let terms = configuration.and_then(|of| members(of).next()).map(|(_, terms)| terms);
     let [size, price] = match terms {
         Some(terms) => pick(terms, ["base_size", "limit_price"])?,

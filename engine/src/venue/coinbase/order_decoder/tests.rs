@@ -258,6 +258,94 @@ fn an_order_is_found_by_its_name_in_the_list_page_by_page() {
 }
 
 #[test]
+fn a_change_is_asked_for_or_refused_by_the_first_word_that_says_something() {
+    let mut decoder = decoder();
+    let mut answer = |body: &str| {
+        decoder.amends(1, id());
+        outcome(&mut decoder, (1, 200), body)
+    };
+    assert_eq!(answer(r#"{"success":true,"errors":[]}"#), Ok((id(), None)));
+    // As the reference shows it.
+    let unknown = r#"{"edit_failure_reason":"UNKNOWN_EDIT_ORDER_FAILURE_REASON","preview_failure_reason":"PREVIEW_INSUFFICIENT_FUND"}"#;
+    assert_eq!(answer(&format!(r#"{{"success":true,"errors":[{unknown}]}}"#)), Ok((id(), None)));
+    assert_eq!(answer(&format!(r#"{{"success":false,"errors":[{unknown}]}}"#)), Err(13));
+    let gone = r#"{"edit_failure_reason":"ORDER_NOT_FOUND"}"#;
+    assert_eq!(answer(&format!(r#"{{"success":false,"errors":[{gone}]}}"#)), Err(37));
+    assert_eq!(answer(r#"{"success":false}"#), Err(44));
+    decoder.amends(2, id());
+    assert_eq!(outcome(&mut decoder, (2, 503), ""), Err(0));
+    decoder.amends(3, id());
+    assert!(decoder.decode_rest(3, 200, b"{}").is_err());
+}
+
+#[test]
+fn an_order_stands_as_the_last_of_its_changes_says() {
+    let mut decoder = decoder();
+    let change = |second: u32, size: &str| {
+        format!(
+            r#"{{"price":"30000.00","size":"{size}","replace_accept_timestamp":"2026-04-07T14:30:0{second}Z"}}"#
+        )
+    };
+    let mut size = |changes: &[String]| {
+        let history = format!(r#""edit_history":[{}],"filled_size""#, changes.join(","));
+        let order = listed(NAME, "OPEN", "0.004").replace(r#""filled_size""#, &history);
+        let only = format!(r#"{{"order":{order}}}"#);
+        let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(1, 200, only.as_bytes()) else {
+            panic!("a reply")
+        };
+        reply.outcome.unwrap().state.unwrap().qty
+    };
+    assert_eq!(size(&[]), Some(1_000));
+    let (first, last) = (change(1, "0.009"), change(2, "0.008"));
+    assert_eq!(size(&[first.clone(), last.clone()]), Some(800));
+    assert_eq!(size(&[last, first]), Some(800), "whichever stands first");
+}
+
+#[test]
+fn the_answers_to_several_cancels_come_under_their_own_numbers() {
+    let other = VenueRef::uuid(b"b1b2c3d4-e5f6-7890-abcd-ef1234567890").unwrap();
+    let mut decoder = decoder();
+    let mut answers = |status: u16, body: &str| {
+        decoder.cancels(7, [id(), other].into_iter());
+        let mut told = Vec::new();
+        let mut take = |read: Result<OrderMessage<'_>, UnreadFrame<'_>>| match read {
+            Ok(OrderMessage::Reply(Reply { id, outcome, reach, .. })) => {
+                let failed = outcome.err().map(|failure| (failure.code, failure.unknown.is_some()));
+                told.push((id, failed, reach));
+            }
+            Err(UnreadFrame { reply, reach, .. }) => {
+                told.push((reply.unwrap(), Some((i32::MIN, false)), reach));
+            }
+            other => panic!("{other:?}"),
+        };
+        take(decoder.decode_rest(7, status, body.as_bytes()));
+        while let Some((next, _)) = decoder.next_of_frame() {
+            take(next);
+        }
+        told
+    };
+    let result = |order: VenueRef, is_done: bool, why: &str| {
+        format!(r#"{{"success":{is_done},"failure_reason":"{why}","order_id":"{order}"}}"#)
+    };
+    let (one, two) = (result(id(), true, ""), result(other, false, "UNKNOWN_CANCEL_ORDER"));
+    let both = [(7, None, Reach::One), (8, Some((2, false)), Reach::Last)];
+    assert_eq!(answers(200, &format!(r#"{{"results":[{two},{one}]}}"#)), both);
+    let moon = result(other, false, "FULL_MOON");
+    let told = answers(200, &format!(r#"{{"results":[{one},{moon}]}}"#));
+    assert_eq!(told[1], (8, Some((-3, true)), Reach::Last));
+    let missing = Some((i32::MIN, false));
+    assert_eq!(answers(200, &format!(r#"{{"results":[{two}]}}"#))[0], (7, missing, Reach::One));
+    for (status, body) in [(200, "{"), (200, r#"{"results":{}}"#)] {
+        assert_eq!(answers(status, body), [(7, missing, Reach::All)], "{body}");
+    }
+    let stranger = result(VenueRef::number(1), true, "");
+    let told = answers(200, &format!(r#"{{"results":[{one},{stranger}]}}"#));
+    assert_eq!(told, [(7, missing, Reach::All)], "what else it says is not believed");
+    assert_eq!(answers(503, ""), [(7, Some((0, false)), Reach::All)]);
+    assert_eq!(answers(401, "Unauthorized"), [(7, Some((5, false)), Reach::All)]);
+}
+
+#[test]
 fn open_orders_and_balances_are_listed_and_a_list_that_goes_on_is_half_a_list() {
     let mut decoder = decoder();
     let list = |has_next: bool| {
@@ -316,6 +404,19 @@ fn fills_are_gathered_over_pages_and_told_oldest_first_with_their_fees() {
     assert_eq!((numbers, body.venue_order_id), (vec![1, 2, 3, 4], id()));
     let first = body.fills[0];
     assert_eq!((first.price, first.qty, first.liquidity), (2_999_950, 200, Some(Liquidity::Maker)));
+    for (word, unknown) in [
+        ("UNKNOWN_LIQUIDITY_INDICATOR", None),
+        ("SOMEBODY", Some(("liquidity indicator of a fill not known", "SOMEBODY"))),
+    ] {
+        decoder.pages.ask_newest(9, id());
+        let fill = fill(1, 1).replace("MAKER", word);
+        let list = format!(r#"{{"fills":[{fill}],"cursor":""}}"#);
+        let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(9, 200, list.as_bytes()) else {
+            panic!("a reply")
+        };
+        let body = reply.outcome.unwrap();
+        assert_eq!((body.fills.len(), body.fills[0].liquidity, body.unknown), (1, None, unknown));
+    }
     let quoted = fill(1, 1).replace(r#""size_in_quote":false"#, r#""size_in_quote":true"#);
     let quoted = format!(r#"{{"fills":[{quoted}],"cursor":""}}"#);
     assert!(decoder.decode_rest(3, 200, quoted.as_bytes()).is_err(), "of another currency");

@@ -98,8 +98,40 @@ fn what_the_venue_does_not_have_is_never_sent_as_something_else() {
         let refused = protocol.place(&spoiled, &request(9), &mut out);
         assert_eq!(refused, Err(RejectReason::Unsupported));
     }
-    let refused = protocol.amend(&order(), &request(9), &mut out);
-    assert_eq!(refused, Err(RejectReason::Unsupported));
+}
+
+#[test]
+fn an_order_is_changed_by_the_venues_name_to_its_price_and_its_new_size() {
+    let (mut protocol, mut out) = (protocol(), Vec::new());
+    let smaller = OrderCommand { qty: 400_000, ..order() };
+    assert_eq!(protocol.amend(&smaller, &request(9), &mut out), Ok(()));
+    let (line, uri, length, body) = parts(&out);
+    assert_eq!(line, "POST /api/v3/brokerage/orders/edit");
+    assert_eq!(uri, "POST api.coinbase.com/api/v3/brokerage/orders/edit");
+    assert_eq!(length, Some(body.len()));
+    let expected = json!({"order_id": ID, "price": "26500.00", "size": "0.00400000"});
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), expected);
+    let unnamed = OrderRequest { venue_order_id: VenueRef::NONE, ..request(10) };
+    let refused = protocol.amend(&smaller, &unnamed, &mut out);
+    assert_eq!(refused, Err(RejectReason::SlowDown), "not yet");
+}
+
+#[test]
+fn cancels_leave_in_one_request() {
+    let (mut protocol, mut out) = (protocol(), Vec::new());
+    let other = VenueRef::uuid(b"b1b2c3d4-e5f6-7890-abcd-ef1234567890").unwrap();
+    let requests = [request(5), OrderRequest { venue_order_id: other, ..request(6) }];
+    assert!(protocol.cancel_several(&requests, &mut out));
+    let (line, _, length, body) = parts(&out);
+    assert_eq!(line, "POST /api/v3/brokerage/orders/batch_cancel");
+    assert_eq!(length, Some(body.len()));
+    let expected = json!({"order_ids": [ID, other.to_string()]});
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), expected);
+    let room = protocol.body.capacity();
+    assert!(protocol.cancel_several(&[request(7); CANCELS_MAX], &mut out));
+    assert_eq!(protocol.body.capacity(), room, "there is room for as many as there may be");
+    assert!(!protocol.cancel_several(&[request(7); CANCELS_MAX + 1], &mut out));
+    assert!(!protocol.cancel_several(&[], &mut out));
 }
 
 #[test]
@@ -157,6 +189,7 @@ fn an_order_is_written_without_an_allocation() {
     let (place, room) = (out.as_ptr(), protocol.body.capacity());
     for _ in 0..100 {
         assert_eq!(protocol.place(&order(), &request(9), &mut out), Ok(()));
+        assert_eq!(protocol.amend(&order(), &request(9), &mut out), Ok(()));
         protocol.cancel(&request(2), &mut out);
     }
     assert_eq!((out.as_ptr(), protocol.body.capacity()), (place, room));

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::NUMBER;
 use super::texts::{
-    account, canceled, listed, listed_fill, not_placed, number_of, order_of, placed, refusal, said,
-    status_of, streamed, user_frame, word_of,
+    account, canceled, edit_word_of, edited, listed, listed_fill, not_placed, number_of, order_of,
+    placed, refusal, said, status_of, streamed, user_frame, word_of,
 };
 use super::tokens::Tokens;
 use crate::rate::SecondCount;
@@ -30,6 +30,7 @@ use crate::venue::simulated::server::{HttpRequest, Reply};
 pub(super) const PRIVATE: &str = "/user";
 const BASE: &str = "/api/v3/brokerage/";
 const ORDERS: &str = "/api/v3/brokerage/orders";
+const EDIT: &str = "/api/v3/brokerage/orders/edit";
 const CANCEL: &str = "/api/v3/brokerage/orders/batch_cancel";
 /// Requests of an account in a second.
 const REQUESTS_PER_S: u64 = 30;
@@ -186,7 +187,7 @@ impl OrderFormat for CoinbaseOrders {
 
     /// Orders come over REST.
     fn message_of(&self, request: &HttpRequest) -> Option<String> {
-        let is_order = request.path == ORDERS || request.path == CANCEL;
+        let is_order = [ORDERS, EDIT, CANCEL].contains(&request.path.as_str());
         let authorization = request.header("authorization").unwrap_or_default();
         (is_order && request.method == "POST").then(|| {
             format!("{} {}\n{authorization}\n{}", request.method, request.path, request.body)
@@ -222,6 +223,9 @@ impl OrderFormat for CoinbaseOrders {
             let order = order.ok_or(Refusal::UnknownOrder)?;
             return Ok(Wish::Cancel(order.market, OrderName::Id(order.id)));
         }
+        if path == EDIT {
+            return read_edit(&body, exchange);
+        }
         read_order(&body, exchange)
     }
 
@@ -249,6 +253,7 @@ impl OrderFormat for CoinbaseOrders {
         let body: Value = serde_json::from_str(body).unwrap_or_default();
         match path {
             CANCEL => said(200, &canceled(body["order_ids"][0].as_str().unwrap_or_default(), None)),
+            EDIT => said(200, &edited(None)),
             _ => said(200, &placed(order, body["product_id"].as_str().unwrap_or_default())),
         }
     }
@@ -262,6 +267,7 @@ impl OrderFormat for CoinbaseOrders {
         let order_id = body["order_ids"][0].as_str().unwrap_or_default();
         match path {
             CANCEL => said(200, &canceled(order_id, Some(word_of(why)))),
+            EDIT => said(200, &edited(Some(edit_word_of(why)))),
             _ => said(200, &not_placed(word_of(why))),
         }
     }
@@ -326,6 +332,25 @@ impl OrderFormat for CoinbaseOrders {
             Err((status, word)) => Reply::new(status, refusal(word).to_string().into_bytes()),
         })
     }
+}
+
+/// A change of an order that rests, to a smaller size at its price.
+fn read_edit(body: &Value, exchange: &Exchange) -> Result<Wish, Refused> {
+    let members = body.as_object().ok_or(Refused::Malformed)?;
+    if members.keys().any(|name| !["order_id", "price", "size"].contains(&name.as_str())) {
+        return Err(Refused::Malformed);
+    }
+    let id = body["order_id"].as_str().ok_or(Refused::Malformed)?;
+    let order = number_of(id).and_then(|id| order_of(exchange, id));
+    let order = order.ok_or(Refusal::UnknownOrder)?;
+    let symbol = &exchange.markets()[order.market].symbol;
+    let price = number(body["price"].as_str(), symbol.price_scale, Filter::Price)?;
+    let size = number(body["size"].as_str(), symbol.qty_scale, Filter::LotSize)?;
+    // The exchange here has no other changes.
+    if price != order.price {
+        return Err(Refusal::AmendNotSmaller.into());
+    }
+    Ok(Wish::Amend(order.market, OrderName::Id(order.id), size))
 }
 
 /// A new order, or the first one of its name.

@@ -99,9 +99,16 @@ pub(super) fn listed(order: &Order, symbol: &SimulatedSymbol) -> Value {
             json!({"limit_limit_fok": {"base_size": size, "limit_price": at}})
         }
     };
+    let changes = match order.amends {
+        0 => json!([]),
+        _ => {
+            let time = date(order.updated_ms);
+            json!([{"size": size, "price": at, "replace_accept_timestamp": time}])
+        }
+    };
     json!({
         "order_id": uuid(order.id), "client_order_id": order.client_order_id,
-        "product_id": symbol.name, "side": side_text(order.side), "status": status_text(order),
+        "edit_history": changes, "product_id": symbol.name, "side": side_text(order.side), "status": status_text(order),
         "order_configuration": configuration, "time_in_force": life_text(order),
         "created_time": date(order.created_ms), "filled_size": qty(symbol, order.executed),
         "average_filled_price": if order.executed == 0 { "0".into() } else { average(order, symbol) },
@@ -167,6 +174,23 @@ pub(super) fn not_placed(word: &str) -> Value {
 pub(super) fn canceled(order_id: &str, why: Option<&str>) -> Value {
     let word = why.unwrap_or("UNKNOWN_CANCEL_FAILURE_REASON");
     json!({"results": [{"success": why.is_none(), "failure_reason": word, "order_id": order_id}]})
+}
+
+/// The answer to a change.
+pub(super) fn edited(why: Option<&str>) -> Value {
+    let reason = |why: &str| json!({"edit_failure_reason": why});
+    json!({"success": why.is_none(), "errors": why.map(reason).into_iter().collect::<Vec<_>>()})
+}
+
+/// The word for a change that was refused.
+pub(super) fn edit_word_of(why: Refused) -> &'static str {
+    match why {
+        Refused::Exchange(Refusal::UnknownOrder | Refusal::NoSuchOrder) => "ORDER_NOT_FOUND",
+        Refused::Exchange(Refusal::AmendNotWorking) => "ONLY_OPEN_ORDERS_CAN_BE_EDITED",
+        Refused::Exchange(Refusal::AmendNotSmaller) => "CANNOT_EDIT_TO_BELOW_FILLED_SIZE",
+        Refused::Exchange(Refusal::Filter(_)) => "INVALID_EDITED_SIZE",
+        _ => "COMMANDER_REJECTED_EDIT_ORDER",
+    }
 }
 
 /// The status of a refusal that is no word on the order, and its word.
