@@ -30,7 +30,8 @@ fn venue_over_rest<const LINES: usize>(kind: &str) -> (SimulatedVenue, String, t
     let key_file = dir.path().join("secret");
     std::fs::write(&key_file, ["first", "second"][..LINES].join("\n")).unwrap();
     std::fs::set_permissions(&key_file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let keys = Keys { api_key: KEY, private_key_file: &key_file, files: &Files::Real };
+    let (private_key_file, files) = (&key_file, &Files::Real);
+    let keys = Keys { api_key: KEY, private_key_file, files, chance: 0 };
     let verifying_key = SharedSecret::<LINES>::read(keys).unwrap().verifying_key();
     let dialect = VenueKind::simulable().find(|(of, _)| of.name == kind).unwrap().1;
     let options = SimulatedVenueOptions {
@@ -57,7 +58,8 @@ fn venue() -> (SimulatedVenue, String, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let key_file = dir.path().join("key.pem");
     write_key(&key_file);
-    let keys = Keys { api_key: KEY, private_key_file: &key_file, files: &Files::Real };
+    let (private_key_file, files) = (&key_file, &Files::Real);
+    let keys = Keys { api_key: KEY, private_key_file, files, chance: 0 };
     let verifying_key = Credentials::read(keys).unwrap().verifying_key();
     let options = SimulatedVenueOptions {
         events_per_s: 200,

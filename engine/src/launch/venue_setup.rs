@@ -101,7 +101,7 @@ pub(super) fn configured(
             let endpoint = parse("api_url", url, Scheme::Ws, ws)?;
             let orders = orders_of(config, number, kind)?;
             need_rest(config, number, &orders, rest.is_some())?;
-            Some((endpoint, keyed_orders(orders, venue, &world.files)?))
+            Some((endpoint, keyed_orders(orders, venue, world)?))
         }
         None => None,
     };
@@ -334,7 +334,8 @@ pub(super) fn guard_session(
         natives: natives.collect(),
         clock: world.clock.clone(),
     };
-    let keys = Keys { api_key: &api_key, private_key_file, files: &world.files };
+    let chance = world.entropy.seed(&format!("guard's tokens {number}"));
+    let keys = Keys { api_key: &api_key, private_key_file, files: &world.files, chance };
     Ok((orders.guard_with_keys)(keys, options, rest)?)
 }
 
@@ -405,12 +406,14 @@ fn trust_of(
 fn keyed_orders(
     orders: OrderKind,
     venue: &VenueConfig,
-    files: &Files,
+    world: &World,
 ) -> Result<KeyedOrders, KeyError> {
     let api_key = api_key(venue)?;
     crate::text::hide(&api_key);
     let private_key_file = venue.private_key_file.as_deref().unwrap_or(Path::new(""));
-    (orders.with_keys)(Keys { api_key: &api_key, private_key_file, files })
+    let chance = world.entropy.seed(&format!("tokens of {}", venue.name));
+    let files = &world.files;
+    (orders.with_keys)(Keys { api_key: &api_key, private_key_file, files, chance })
 }
 
 pub(super) fn symbol_map(

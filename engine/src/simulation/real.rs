@@ -212,7 +212,7 @@ pub fn venue_options(plan: &Plan, places: &Places) -> io::Result<SimulatedVenueO
 }
 
 fn verifying_key(private_key_file: &Path) -> Result<Vec<u8>, KeyError> {
-    let keys = Keys { api_key: API_KEY, private_key_file, files: &Files::Real };
+    let keys = Keys { api_key: API_KEY, private_key_file, files: &Files::Real, chance: 0 };
     let orders = VenueKind::usual().orders.map(|orders| (orders.with_keys)(keys));
     Ok(orders.transpose()?.map(|keyed| keyed.verifying_key).unwrap_or_default())
 }

@@ -13,8 +13,8 @@ use super::SplitMix64;
 use super::fnv::fnv_of;
 
 /// What signatures draw their random numbers from, where a signature needs some and the library
-/// takes nobody else's: the system. No run can be told apart by them, since nothing but their
-/// verification depends on their bytes.
+/// takes nobody else's: the system. Nothing but their verification depends on their bytes, and the
+/// bytes that are sent, so that a replay differs there (`engine/docs/replay.md`).
 #[must_use]
 pub(crate) fn signing_random() -> SystemRandom {
     SystemRandom::new()

@@ -126,19 +126,20 @@ pub fn an_order_that_rests_becomes_smaller_at_its_price<V: Orders>() {
     trader.drive_to(1, OrderStatus::New);
     let change = |trader: &mut Trader<V>, qty| {
         trader.command(OrderAction::Modify, 1, |command| {
-            (command.price, command.qty) = (3_000_000, qty);
+            (command.side_code, command.price, command.qty) = (Side::Buy.code(), 3_000_000, qty);
         });
     };
     change(&mut trader, QTY / 2);
     trader.drive("the change", |seen, _| {
-        let last = reports(seen, 1).last().copied();
-        last.is_some_and(|last| last.exec_type() == Some(ExecType::Replaced) && last.qty == QTY / 2)
+        let mut told = reports(seen, 1).into_iter();
+        told.any(|told| told.exec_type() == Some(ExecType::Replaced) && told.qty == QTY / 2)
     });
     let sizes = || -> Vec<u64> { venue.ledger().orders.values().map(|order| order.qty).collect() };
     assert_eq!(sizes(), [QTY.unsigned_abs() / 2]);
     change(&mut trader, QTY);
     trader.drive("the refusal", |seen, _| {
-        reports(seen, 1).last().and_then(ExecReport::exec_type) == Some(ExecType::ModifyRejected)
+        let mut told = reports(seen, 1).into_iter();
+        told.any(|told| told.exec_type() == Some(ExecType::ModifyRejected))
     });
     assert_eq!(sizes(), [QTY.unsigned_abs() / 2], "it never left");
     trader.command(OrderAction::Cancel, 1, |_| {});

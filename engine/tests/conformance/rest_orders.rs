@@ -224,8 +224,8 @@ fn changed(status: &'static str, answer: &'static str) {
     let mut trader = resting(&server, 1);
     make_smaller(&mut trader);
     trader.drive("the change", |seen, _| {
-        let last = reports(seen, 1).last().copied();
-        last.is_some_and(|last| last.exec_type() == Some(ExecType::Replaced) && last.qty == QTY / 2)
+        let mut told = reports(seen, 1).into_iter();
+        told.any(|told| told.exec_type() == Some(ExecType::Replaced) && told.qty == QTY / 2)
     });
     assert!(!told(&trader, 1).contains(&ExecType::ModifyRejected));
     trader.command(OrderAction::Cancel, 1, |_| {});

@@ -128,6 +128,12 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The ECDSA key of RFC 7515, A.3.
+#[cfg(test)]
+pub(super) fn pem_of_test() -> String {
+    tests::pem("EC PRIVATE KEY", &tests::sec1(true))
+}
+
 #[cfg(test)]
 mod tests {
     use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
@@ -152,7 +158,7 @@ mod tests {
     }
 
     /// The key of the RFC as SEC1 has it, with or without the name of its curve.
-    fn sec1(names_curve: bool) -> Vec<u8> {
+    pub(super) fn sec1(names_curve: bool) -> Vec<u8> {
         let curve = der(0xa0, &P256[11..]);
         let public = der(0xa1, &der(0x03, &[vec![0], point()].concat()));
         let named = if names_curve { curve } else { Vec::new() };
@@ -160,7 +166,7 @@ mod tests {
         der(SEQUENCE, &parts.concat())
     }
 
-    fn pem(what: &str, der: &[u8]) -> String {
+    pub(super) fn pem(what: &str, der: &[u8]) -> String {
         let body = data_encoding::BASE64.encode(der);
         let lines: Vec<&str> =
             body.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();

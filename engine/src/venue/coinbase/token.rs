@@ -35,12 +35,13 @@ pub struct CoinbaseKey {
 }
 
 impl CoinbaseKey {
-    fn new(name: &str, key: AccountKey) -> CoinbaseKey {
+    fn new(name: &str, key: AccountKey, chance: u64) -> CoinbaseKey {
+        // A number that is used once has to be another one each time, and need not be a secret.
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&chance.to_be_bytes());
+        context.update(&key.public());
         let mut nonce_seed = [0; 32];
-        // Known to nobody: it is a signature that is never sent.
-        key.sign(b"numbers that are used once", |signature| {
-            nonce_seed.copy_from_slice(digest::digest(&digest::SHA256, signature).as_ref());
-        });
+        nonce_seed.copy_from_slice(context.finish().as_ref());
         let part = Vec::with_capacity(PART_BYTES);
         CoinbaseKey { name: name.to_owned(), key, nonce_seed, nonces: 0, part }
     }
@@ -128,7 +129,7 @@ impl Signer for CoinbaseKey {
         let path = || keys.private_key_file.to_owned();
         let wrong = |expected, reason| KeyError::WrongKind { path: path(), expected, reason };
         match AccountKey::read(&text) {
-            Some(Ok(key)) => Ok(CoinbaseKey::new(keys.api_key, key)),
+            Some(Ok(key)) => Ok(CoinbaseKey::new(keys.api_key, key, keys.chance)),
             Some(Err((expected, reason))) => Err(wrong(expected, reason)),
             None => Err(wrong(
                 "a PEM file (BEGIN EC PRIVATE KEY, BEGIN PRIVATE KEY), or an Ed25519 key in base64",
@@ -144,7 +145,7 @@ impl Signer for CoinbaseKey {
             .for_each(|part| part.copy_from_slice(&random.next_u64().to_ne_bytes()));
         let base64 = data_encoding::BASE64.encode(&seed);
         match AccountKey::read(&base64) {
-            Some(Ok(key)) => Ok(CoinbaseKey::new(api_key, key)),
+            Some(Ok(key)) => Ok(CoinbaseKey::new(api_key, key, random.next_u64())),
             _ => Err(KeyError::NoRandom),
         }
     }
@@ -222,6 +223,21 @@ mod tests {
         assert_ne!(first.0["nonce"], second.0["nonce"]);
         assert_eq!((first.1.get("uri"), &first.1), (None, &second.1));
         assert_eq!(format!("{key:?}"), "CoinbaseKey(hidden)");
+    }
+
+    /// The number in the first token of a key in PEM, whose signatures are another one each time.
+    fn first_nonce(chance: u64) -> Value {
+        let key = AccountKey::read(&super::super::key::pem_of_test()).unwrap().unwrap();
+        assert_eq!(key.algorithm(), "ES256");
+        let (mut key, mut out) = (CoinbaseKey::new(NAME, key, chance), Vec::new());
+        key.write(Some(("POST", "/api/v3/brokerage/orders")), b"one", NOW_MS, &mut out);
+        parts(&out).0["nonce"].clone()
+    }
+
+    #[test]
+    fn the_numbers_of_a_run_come_from_its_chance_whatever_the_key() {
+        assert_eq!(first_nonce(1), first_nonce(1), "a replay has the same");
+        assert_ne!(first_nonce(1), first_nonce(2), "another run has others");
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub struct Keys<'a> {
     pub private_key_file: &'a Path,
     /// Where files are.
     pub files: &'a Files,
+    /// What numbers that are used once are made of: of the world's chance, so that each run has its
+    /// own, and a replay those of its run.
+    pub chance: u64,
 }
 
 impl Keys<'_> {
