@@ -167,6 +167,7 @@ impl Writing {
             name: b"p0123456789abcdef-0-1",
             venue_order_id: VenueRef::NONE,
             time_ms: 1_767_225_600_000,
+            sent: None,
         };
         outbound.reset();
         protocol.place(command, &request, text).is_ok() && outbound.text(text).is_ok()
