@@ -67,6 +67,7 @@ impl<V: Orders> Stranger<V> {
             name: name.as_bytes(),
             venue_order_id: VenueRef::NONE,
             time_ms: wall_ms(),
+            sent: None,
         };
         let mut text = Vec::new();
         self.protocol.place(&command, &request, &mut text).expect("any venue has such an order");
