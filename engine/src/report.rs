@@ -25,7 +25,7 @@ use crate::safety::{HaltReason, LastResort, QuarantineReason};
 use crate::telemetry::LatencyFigures;
 use crate::venue::governor::Allowance;
 use crate::venue::orders::LeftOrder;
-use crate::venue::{BookSummary, VenueClockReading, VenueCounters};
+use crate::venue::{BookSummary, PositionDifference, VenueClockReading, VenueCounters};
 use crate::world::tape::Sums;
 pub use silent::SilentStream;
 pub(crate) use silent::silent_streams;
@@ -102,6 +102,8 @@ pub struct VenueReport {
     pub counters: VenueCounters,
     /// What is known of its clock.
     pub clock: VenueClockReading,
+    /// Positions of which it says otherwise than what was counted here, at the end.
+    pub positions_differ: Vec<PositionDifference>,
 }
 
 /// What a run has on record.

@@ -198,6 +198,7 @@ impl Reader {
                 down_ns: times.map_or(0, |(since_ns, _)| now_ns.saturating_sub(since_ns)),
                 next_try_ns: times.map_or(0, |(_, next_ns)| next_ns.saturating_sub(now_ns)),
                 dead_man_left_ns: stats.dead_man_until_ns().map(|ns| ns.saturating_sub(now_ns)),
+                positions_differ: stats.positions(),
             }
         };
         self.parts.readings.sessions.iter().map(session).collect()

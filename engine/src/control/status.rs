@@ -10,8 +10,8 @@ use crate::order::trading::StrategyFigures;
 use crate::risk::RiskState;
 use crate::runtime::ContentionFigures;
 use crate::telemetry::LatencyFigures;
-use crate::venue::VenueClockReading;
 use crate::venue::governor::Allowance;
+use crate::venue::{PositionDifference, VenueClockReading};
 
 /// What is kept of a run for a replay.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +163,10 @@ pub struct SessionStatus {
     /// `None` where none runs.
     #[serde(default)]
     pub dead_man_left_ns: Option<u64>,
+    /// Positions of which the venue says otherwise than what is counted here: new orders in these
+    /// instruments are refused, but for those that only reduce.
+    #[serde(default)]
+    pub positions_differ: Vec<PositionDifference>,
 }
 
 /// A book at a venue.

@@ -71,7 +71,8 @@ coded! {
         UnknownInstrument = 5 "unknown_instrument",
         /// The consumer's order lane is full.
         OrderLaneFull = 6 "order_lane_full",
-        /// Trading is switched off, or the engine is stopping.
+        /// Trading is switched off, or the engine is stopping; or the account's position in the
+        /// instrument is not what is counted here, and the order would not only reduce it.
         TradingHalted = 7 "trading_halted",
         /// The venue's order session is not connected.
         NotConnected = 8 "not_connected",

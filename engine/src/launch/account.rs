@@ -202,6 +202,11 @@ fn venue_report(readings: &Readings, name: String, counters: VenueCounters) -> V
     let is_market = |role: &str| role.starts_with("market");
     VenueReport {
         takes_orders: sessions.clone().any(|session| !is_market(&session.role)),
+        positions_differ: sessions
+            .clone()
+            .filter(|session| !is_market(&session.role))
+            .flat_map(|session| session.stats.positions())
+            .collect(),
         market_frames: sessions
             .filter(|session| is_market(&session.role))
             .map(|session| session.stats.read().decoded)

@@ -100,6 +100,7 @@ impl Assembly<'_> {
             is_sole_engine: self.config.risk.sole_engine,
             // What is written for one run alone is nothing to hold an account against.
             asks_account: self.config.journal.dir.is_some(),
+            asks_positions: true,
             board: Arc::clone(&self.builder.readings.recovery),
             ..recorded.unwrap_or_default()
         }

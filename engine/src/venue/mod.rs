@@ -35,7 +35,7 @@ pub use clock::{Measured, VenueClock, VenueClockReading};
 pub use lane_outlet::LaneOutlet;
 pub use letter_reader::{FrameContent, LetterReader};
 pub use outlet::{EventOutlet, LetterReason};
-pub use stats::{IntakeStats, SessionState, SessionTrouble, VenueCounters};
+pub use stats::{IntakeStats, PositionDifference, SessionState, SessionTrouble, VenueCounters};
 pub use stream_order::{StreamOrder, StreamOrders};
 pub use switch::VenueSwitch;
 pub use symbols::{Scales, Symbol, SymbolError, SymbolMap};

@@ -15,6 +15,7 @@ macro_rules! intake {
             state: AtomicU8,
             dead_man_until_ns: AtomicU64,
             trouble: Mutex<Option<SessionTrouble>>,
+            positions: Mutex<Vec<PositionDifference>>,
         }
 
         /// A reading of [`IntakeStats`].
@@ -104,6 +105,19 @@ pub struct SessionTrouble {
     pub next_try_ns: u64,
 }
 
+/// A position of which the venue says otherwise than what is counted here. Plain decimals, below 0
+/// when short.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct PositionDifference {
+    /// The instrument, `BASE-QUOTE`.
+    pub symbol: String,
+    /// What our orders have bought less what they have sold, all strategies together.
+    pub ours: String,
+    /// What the account holds.
+    pub venues: String,
+}
+
 /// Where a session's connection is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
@@ -164,6 +178,20 @@ impl IntakeStats {
     #[must_use]
     pub fn dead_man_until_ns(&self) -> Option<u64> {
         Some(self.dead_man_until_ns.load(Ordering::Relaxed)).filter(|until_ns| *until_ns > 0)
+    }
+
+    /// The positions of which the venue says otherwise, from now on.
+    #[cold]
+    pub fn set_positions(&self, positions: Vec<PositionDifference>) {
+        if let Ok(mut told) = self.positions.lock() {
+            *told = positions;
+        }
+    }
+
+    /// The positions of which the venue says otherwise than what is counted here.
+    #[must_use]
+    pub fn positions(&self) -> Vec<PositionDifference> {
+        self.positions.lock().map(|told| told.clone()).unwrap_or_default()
     }
 
     /// Where the connection is.

@@ -4,14 +4,18 @@
 use std::sync::Arc;
 
 use pitlane_engine::event::asset_code;
-use pitlane_engine::event::{Balance, ExecType, OrderStatus, Price, REDUCE_ONLY, Side, VenueId};
-use pitlane_engine::order::recovery::{RecordedBalance, VenueRecovery};
+use pitlane_engine::event::{
+    Balance, ExecType, OrderStatus, Price, REDUCE_ONLY, RejectReason, Side, VenueId,
+};
+use pitlane_engine::order::recovery::{RecordedBalance, RecordedPosition, VenueRecovery};
 use pitlane_engine::order::{OrderAction, OrderType, TimeInForce};
 use pitlane_engine::testing::{ToldOrders, disagreements};
 use pitlane_engine::venue::simulated::{
     Fault, FaultName, FaultPlan, LedgerBalance, SimulatedSymbol, SimulatedVenue, Trigger,
 };
+use pitlane_engine::venue::{PositionDifference, SessionState};
 
+use crate::harness::{BTC, keep_log, logged};
 use crate::subject::Orders;
 use crate::trader::{QTY, Trader, TraderOptions, fills, venue};
 
@@ -87,6 +91,126 @@ pub fn wallets_are_not_held_against_what_was_traded<V: Orders>() {
     let told = trader.outlet.seen().all::<Balance>();
     assert!(told.iter().any(|balance| balance.asset == usdt()), "the wallet was asked for");
     assert!(board.read().iter().all(|found| found.balances.is_empty()), "{:?}", board.read());
+}
+
+/// A trader that holds its positions against the venue's, with what is on record; and the log of
+/// its venue's name.
+fn careful<V: Orders>(
+    venue: &SimulatedVenue,
+    (name, run): (&'static str, u32),
+    recorded: i64,
+) -> Trader<V> {
+    keep_log();
+    let position = RecordedPosition { venue: VenueId(0), instrument: BTC, qty: recorded };
+    let recovery = VenueRecovery {
+        asks_positions: true,
+        positions: vec![position],
+        ..VenueRecovery::default()
+    };
+    let options = TraderOptions { name, run, recovery, ..TraderOptions::default() };
+    let mut trader = Trader::<V>::new(venue.address(), &options);
+    trader.drive_to_ready();
+    trader
+}
+
+fn drive_to_difference<V: Orders>(trader: &mut Trader<V>) {
+    let stats = trader.stats();
+    trader.drive("a difference", |_, _| !stats.positions().is_empty());
+}
+
+fn drive_to_agreement<V: Orders>(trader: &mut Trader<V>) {
+    let stats = trader.stats();
+    trader.drive("an agreement", |_, _| stats.positions().is_empty());
+}
+
+fn assert_held_back<V: Orders>(trader: &mut Trader<V>, id: u64) {
+    trader.submit_marketable(id);
+    let refused = trader.drive_to(id, OrderStatus::Rejected);
+    assert_eq!(refused.reason(), Some(RejectReason::TradingHalted));
+}
+
+/// Another program sells on the account, so much that a position limit here means nothing more.
+fn sell_elsewhere<V: Orders>(other: &mut Trader<V>, id: u64) {
+    other.submit(id, Side::Sell, CHEAP, OrderType::Limit);
+    other.drive_to(id, OrderStatus::Filled);
+}
+
+pub fn a_position_that_is_not_the_one_on_record_holds_new_orders_back<V: Orders>() {
+    let (venue, first) = sold::<V>();
+    drop(first);
+    let mut right = careful::<V>(&venue, ("record-right", 2), -QTY);
+    right.submit_marketable(1);
+    right.drive_to(1, OrderStatus::Filled);
+    assert_eq!(right.counters().contradictions, 0);
+    right.submit(2, Side::Sell, CHEAP, OrderType::Limit);
+    right.drive_to(2, OrderStatus::Filled);
+    drop(right);
+    let mut wrong = careful::<V>(&venue, ("record-wrong", 3), 0);
+    assert_held_back(&mut wrong, 1);
+    drive_to_difference(&mut wrong);
+    assert_eq!(wrong.counters().contradictions, 1);
+    let told = PositionDifference {
+        symbol: "BTC-USDT".into(),
+        ours: "0.00000".into(),
+        venues: "-0.01000".into(),
+    };
+    assert_eq!(wrong.stats().positions(), [told]);
+    let line = "the account holds -0.01000 of BTC-USDT, and 0.00000 is counted here";
+    assert!(logged(&["ERROR", "[record-wrong]", line, "(code: position)"]));
+    wrong.assert_sound();
+}
+
+pub fn what_somebody_else_trades_holds_new_orders_back_until_both_agree<V: Orders>() {
+    let venue = venue::<V>(|_| {});
+    let mut trader = careful::<V>(&venue, ("beside", 1), 0);
+    trader.submit_marketable(1);
+    trader.drive_to(1, OrderStatus::Filled);
+    let mut other = careful::<V>(&venue, ("elsewhere", 2), QTY);
+    sell_elsewhere(&mut other, 1);
+    // At once, before the venue has told the position.
+    trader.drive("the stranger's fill", |_, counters| counters.contradictions >= 1);
+    assert_held_back(&mut trader, 2);
+    drive_to_difference(&mut trader);
+    let strange = fills(&other.reports(1)).len() as u64;
+    assert_eq!(trader.counters().contradictions, strange + 1, "each fill, and the position");
+    assert_held_back(&mut trader, 3);
+    // What only reduces leaves: here the venue refuses it, since nothing is left to reduce.
+    submit_reducing(&mut trader, 4, QTY);
+    assert_eq!(trader.drive_to(4, OrderStatus::Rejected).venue_code, -2022);
+    other.submit_marketable(2);
+    other.drive_to(2, OrderStatus::Filled);
+    drive_to_agreement(&mut trader);
+    assert!(logged(&["INFO", "[beside]", "new orders in it leave again"]));
+    trader.submit_marketable(5);
+    trader.drive_to(5, OrderStatus::Filled);
+    trader.assert_sound();
+}
+
+pub fn what_somebody_else_traded_while_the_session_was_away_is_found_when_it_is_back<V: Orders>() {
+    let venue = venue::<V>(|_| {});
+    let mut trader = careful::<V>(&venue, ("away", 1), 0);
+    trader.switch.set(false);
+    trader.drive_to_state(SessionState::Off);
+    let mut other = careful::<V>(&venue, ("meanwhile", 2), 0);
+    sell_elsewhere(&mut other, 1);
+    trader.switch.set(true);
+    trader.drive_to_ready();
+    assert_held_back(&mut trader, 1);
+    drive_to_difference(&mut trader);
+    // An operator who has looked switches the venue off and on.
+    trader.switch.set(false);
+    trader.drive_to_state(SessionState::Off);
+    trader.switch.set(true);
+    trader.drive_to_ready();
+    drive_to_agreement(&mut trader);
+    assert!(logged(&["WARN", "[away]", "is taken as none of this engine's"]));
+    trader.submit_marketable(2);
+    trader.drive_to(2, OrderStatus::Filled);
+    let before = trader.clock.now_ns();
+    let clock = trader.clock.clone();
+    trader.drive("more than a second", |_, _| clock.now_ns() > before + 3_000_000_000);
+    assert_eq!(trader.counters().contradictions, 1);
+    trader.assert_sound();
 }
 
 fn submit_reducing<V: Orders>(trader: &mut Trader<V>, id: u64, qty: i64) {

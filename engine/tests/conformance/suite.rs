@@ -147,6 +147,9 @@ macro_rules! contracts {
                 what_is_sold_without_having_it_is_a_short_position_and_moves_the_wallet_by_its_fee
                 wallets_are_not_held_against_what_was_traded
                 an_order_that_only_reduces_needs_something_to_reduce
+                a_position_that_is_not_the_one_on_record_holds_new_orders_back
+                what_somebody_else_trades_holds_new_orders_back_until_both_agree
+                what_somebody_else_traded_while_the_session_was_away_is_found_when_it_is_back
                 a_stream_whose_end_is_told_is_followed_by_another_one
             }
         }

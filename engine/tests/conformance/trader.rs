@@ -210,6 +210,11 @@ impl<V: Orders> Trader<V> {
         self.stats.read()
     }
 
+    /// Its counters, to be read while it is driven.
+    pub fn stats(&self) -> Arc<CachePadded<IntakeStats>> {
+        Arc::clone(&self.stats)
+    }
+
     /// When the venue's timer that cancels all runs out, as far as is known.
     pub fn dead_man_until_ns(&self) -> Option<u64> {
         self.stats.dead_man_until_ns()

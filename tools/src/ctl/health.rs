@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use pitlane_engine::control::{BookStateStatus, SessionStatus};
 use pitlane_engine::text::escaped;
+use pitlane_engine::venue::PositionDifference;
 
 use crate::table::{count, render, table};
 
@@ -40,6 +41,16 @@ pub(super) fn sessions(sessions: &[SessionStatus]) -> String {
                 seconds(ns)
             ),
         };
+    }
+    for one in sessions {
+        for PositionDifference { symbol, ours, venues } in &one.positions_differ {
+            let (venue, role) = (&one.venue, &one.role);
+            let _infallible = writeln!(
+                text,
+                "{venue}:{role} position: the account holds {venues} of {symbol}, and {ours} is \
+                 counted here; new orders in it are refused, unless they only reduce"
+            );
+        }
     }
     for one in sessions {
         let Some(error) = &one.last_error else { continue };

@@ -10,7 +10,7 @@ use super::gone::Gone;
 use super::names::{NamesThen, Place, PresentNames};
 use super::recorded_order::RecordedOrder;
 use super::recorded_orders::RecordedOrders;
-use super::recovered::{EarlierRun, RecordedBalance, Recovered};
+use super::recovered::{EarlierRun, RecordedBalance, RecordedPosition, Recovered};
 use crate::event::{
     ClientOrderId, ConsumerId, ExecReport, ExecType, OrderStatus, Price, Qty, Side,
 };
@@ -309,7 +309,14 @@ impl JournalFold {
         let mut open: Vec<RecordedOrder> = self.open.values().cloned().collect();
         open.sort_by_key(|order| (order.command.consumer, order.command.client_order_id));
         let unsettled: Vec<RecordedOrder> = self.unsettled.into();
+        let rows = self.books.iter().flat_map(|books| books.ledger.saved_rows());
+        let position = |(venue, instrument, net, _): (_, _, i128, _)| {
+            let qty = i64::try_from(net).ok().filter(|qty| *qty != 0)?;
+            Some(RecordedPosition { venue, instrument, qty })
+        };
+        let positions = rows.filter_map(position).collect();
         Ok(Recovered {
+            positions,
             books: self.books,
             open,
             unsettled,

@@ -26,4 +26,4 @@ pub(crate) use books::{StrategyBooks, book};
 pub(crate) use fold::JournalFold;
 pub use recorded_order::{InferredFill, RecordedOrder, UnsettledFill};
 pub(crate) use recovered::Recovered;
-pub use recovered::{EarlierRun, RecordedBalance, VenueRecovery};
+pub use recovered::{EarlierRun, RecordedBalance, RecordedPosition, VenueRecovery};

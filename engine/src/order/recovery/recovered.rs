@@ -6,7 +6,7 @@ use super::board::RecoveryBoard;
 use super::books::StrategyBooks;
 use super::recorded_order::RecordedOrder;
 use crate::config::OnStart;
-use crate::event::{ConsumerId, VenueId};
+use crate::event::{ConsumerId, InstrumentId, VenueId};
 
 /// A start of an engine whose orders may be met at a venue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +72,18 @@ pub struct RecordedBalance {
     pub traded: i128,
 }
 
+/// What our orders have bought less what they have sold in one instrument at one venue, by what is
+/// on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordedPosition {
+    /// Where.
+    pub venue: VenueId,
+    /// In what.
+    pub instrument: InstrumentId,
+    /// In the scale of its quantities, of all strategies together.
+    pub qty: i64,
+}
+
 /// What the order session of one venue has to find out.
 #[derive(Clone, Debug, Default)]
 pub struct VenueRecovery {
@@ -83,6 +95,8 @@ pub struct VenueRecovery {
     pub runs: Vec<EarlierRun>,
     /// What the account had there.
     pub balances: Vec<RecordedBalance>,
+    /// What was held there, where that is contracts.
+    pub positions: Vec<RecordedPosition>,
     /// What becomes of those found open.
     pub on_start: OnStart,
     /// No other engine trades on the account: what has a name like ours is ours.
@@ -90,6 +104,9 @@ pub struct VenueRecovery {
     /// A journal outlives the run: what the account has open, and its balances, are asked for and
     /// held against it.
     pub asks_account: bool,
+    /// Where contracts are traded, positions are asked for with each connection, and held against
+    /// what is on record and what was traded since.
+    pub asks_positions: bool,
     /// Where it tells what it has found.
     pub board: Arc<RecoveryBoard>,
 }
@@ -110,6 +127,7 @@ pub(crate) struct Recovered {
     pub(crate) unsettled: Vec<RecordedOrder>,
     pub(crate) runs: Vec<EarlierRun>,
     pub(crate) balances: Vec<RecordedBalance>,
+    pub(crate) positions: Vec<RecordedPosition>,
     /// Fills and ends that were read, for the log.
     pub(crate) records: u64,
 }
@@ -123,6 +141,7 @@ impl Recovered {
             unsettled: self.unsettled.extract_if(.., its).collect(),
             runs: self.runs.clone(),
             balances: self.balances.extract_if(.., |of| of.venue == venue).collect(),
+            positions: self.positions.extract_if(.., |of| of.venue == venue).collect(),
             ..VenueRecovery::default()
         }
     }

@@ -2,7 +2,7 @@
 
 use super::FindingKind;
 use crate::report::{RecordingReport, Report, SilentStream};
-use crate::venue::{BookSummary, VenueCounters};
+use crate::venue::{BookSummary, PositionDifference, VenueCounters};
 
 /// A run that is over sooner may not have heard anything yet.
 const HEARD_WITHIN_NS: u64 = 3_000_000_000;
@@ -173,6 +173,13 @@ fn of_live_venues(report: &Report, add: &mut impl FnMut(FindingKind, String)) {
         }
     }
     for venue in &report.venues {
+        for PositionDifference { symbol, ours, venues } in &venue.positions_differ {
+            let text = format!(
+                "[{}] the account holds {venues} of {symbol}, and {ours} was counted here",
+                venue.name
+            );
+            add(FindingKind::Notice, text);
+        }
         let (ahead_ns, unsure_ns) = (venue.clock.ahead_ns, venue.clock.uncertainty_ns);
         if venue.clock.is_measured && ahead_ns.unsigned_abs() > CLOCK_OFF_NS + unsure_ns {
             add(FindingKind::Notice, format!("[{}] {}", venue.name, venue.clock));

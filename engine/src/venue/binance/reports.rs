@@ -79,8 +79,8 @@ impl OrderDecoder for BinanceReports {
         };
         Ok(match message {
             UserMessage::Execution(execution) => report(&execution),
-            UserMessage::Balances { venue_time_ns, entries, unreadable } => {
-                OrderMessage::Balances { venue_time_ns, entries, unreadable }
+            UserMessage::Balances { venue_time_ns, entries, positions, unreadable } => {
+                OrderMessage::Balances { venue_time_ns, entries, positions, unreadable }
             }
             UserMessage::Reply(answer) => OrderMessage::Reply(reply(&answer)),
             UserMessage::Shutdown => OrderMessage::EndingSoon,
@@ -158,8 +158,9 @@ fn reply<'a>(reply: &UserReply<'a>) -> Reply<'a> {
 }
 
 fn body<'a>(reply: &UserReply<'a>) -> ReplyBody<'a> {
-    let UserReply { fills, listed, balances, unreadable, .. } = *reply;
-    let lists = ReplyBody { fills, listed, balances, unreadable, ..ReplyBody::default() };
+    let UserReply { fills, listed, balances, positions, unreadable, .. } = *reply;
+    let lists = ReplyBody { fills, listed, balances, positions, ..ReplyBody::default() };
+    let lists = ReplyBody { unreadable, ..lists };
     let Some(order) = &reply.order else {
         let venue_order_id = reply.fills_order_id.map_or(VenueRef::NONE, VenueRef::number);
         return ReplyBody { venue_order_id, ..lists };

@@ -17,7 +17,7 @@ use crate::venue::codec::JsonBuffer;
 use crate::venue::codec::{Letters, boolean, elements, is_null, members, signed, text, unsigned};
 use crate::venue::governor::ToldLimits;
 use crate::venue::orders::VenueFill;
-use crate::venue::protocol::{AssetBalance, ListedOrder};
+use crate::venue::protocol::{AccountPosition, AssetBalance, ListedOrder};
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
 mod account;
@@ -52,7 +52,9 @@ pub enum UserMessage<'a> {
         venue_time_ns: i64,
         /// One entry an asset.
         entries: &'a [AssetBalance],
-        /// Why an asset beside them has none: its name or number could not be read.
+        /// One entry an instrument of ours, where contracts are held.
+        positions: &'a [AccountPosition],
+        /// Why an asset or a position beside them has none: it could not be read.
         unreadable: Option<DecodeError>,
     },
     /// Answer to a request on this connection.
@@ -84,6 +86,8 @@ pub struct UserDecoder {
     /// The name of the account's stream that an answer told last.
     listen_key: Option<String>,
     balances: Vec<AssetBalance>,
+    /// Of contracts; one of each symbol at most.
+    positions: Vec<AccountPosition>,
     fills: Vec<VenueFill>,
     /// What a start asks for; empty before.
     listed: Vec<ListedOrder>,
@@ -96,10 +100,11 @@ impl UserDecoder {
     pub fn new(symbols: SymbolMap, frame_bytes_max: usize) -> UserDecoder {
         UserDecoder {
             json: JsonBuffer::warmed(FRAME_BYTES_USUAL, frame_bytes_max),
-            symbols,
             holds: Holds::Assets,
             listen_key: None,
             balances: Vec::with_capacity(BALANCES_MAX),
+            positions: Vec::with_capacity(symbols.len()),
+            symbols,
             fills: Vec::with_capacity(FILLS_MAX),
             listed: Vec::new(),
             limits: ToldLimits::default(),
@@ -118,10 +123,10 @@ impl UserDecoder {
     /// [`DecodeError`] says what was wrong.
     #[inline]
     pub fn decode<'a>(&'a mut self, frame: &[u8]) -> Result<UserMessage<'a>, DecodeError> {
-        let UserDecoder { json, symbols, holds, listen_key, balances, fills, listed, limits } =
-            self;
+        let UserDecoder { json, symbols, holds, limits, listen_key, .. } = self;
+        let UserDecoder { balances, positions, fills, listed, .. } = self;
         limits.clear();
-        let lists = Lists { balances, fills, listed, listen_key };
+        let lists = Lists { balances, positions, fills, listed, listen_key };
         json.parse(frame, |nodes| read_frame(nodes, (symbols, *holds), lists, limits))
     }
 
@@ -136,9 +141,10 @@ impl UserDecoder {
         status: u16,
         body: &[u8],
     ) -> Result<Reply<'a>, DecodeError> {
-        let UserDecoder { json, symbols, listen_key, balances, fills, listed, limits, .. } = self;
+        let UserDecoder { json, symbols, limits, listen_key, .. } = self;
+        let UserDecoder { balances, positions, fills, listed, .. } = self;
         limits.clear();
-        let lists = Lists { balances, fills, listed, listen_key };
+        let lists = Lists { balances, positions, fills, listed, listen_key };
         json.parse(body, |nodes| reply::read_rest((id, status), nodes, symbols, lists))
     }
 
@@ -164,6 +170,7 @@ impl UserDecoder {
 /// Where a frame's lists are read to.
 struct Lists<'a> {
     balances: &'a mut Vec<AssetBalance>,
+    positions: &'a mut Vec<AccountPosition>,
     fills: &'a mut Vec<VenueFill>,
     listed: &'a mut Vec<ListedOrder>,
     listen_key: &'a mut Option<String>,
@@ -196,7 +203,7 @@ fn read_frame<'a>(
     let event = event.unwrap_or(nodes);
     match holds {
         Holds::Assets => read_event(event, symbols, lists.balances),
-        Holds::Contracts => contracts::read_event(event, symbols, lists.balances),
+        Holds::Contracts => contracts::read_event(event, symbols, lists),
     }
 }
 
@@ -214,7 +221,8 @@ fn read_event<'a>(
         "outboundAccountPosition" => {
             let unreadable = read_balances(&fields, balances)?;
             let venue_time_ns = fields.time_ns(b'E')?;
-            UserMessage::Balances { venue_time_ns, entries: balances, unreadable }
+            let positions = &[];
+            UserMessage::Balances { venue_time_ns, entries: balances, positions, unreadable }
         }
         "serverShutdown" => UserMessage::Shutdown,
         "eventStreamTerminated" => UserMessage::StreamTerminated,
@@ -453,8 +461,9 @@ mod tests {
     #[test]
     fn a_position_lists_its_balances() {
         let mut decoder = decoder();
-        let Ok(UserMessage::Balances { venue_time_ns: 9_000_000, entries, unreadable: None }) =
-            decoder.decode(POSITION.as_bytes())
+        let Ok(UserMessage::Balances {
+            venue_time_ns: 9_000_000, entries, unreadable: None, ..
+        }) = decoder.decode(POSITION.as_bytes())
         else {
             panic!("a position");
         };

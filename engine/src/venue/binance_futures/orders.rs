@@ -4,8 +4,9 @@
 //!
 //! Source: "WebSocket API General Info", `session.logon`, `order.place`, `order.modify`,
 //! `order.cancel`, `userDataStream.start` and `userDataStream.ping`; of REST "Query Order",
-//! "Current All Open Orders", "Account Trade List", "Futures Account Balance V3" and "Cancel All
-//! Open Orders"; the notice of routed addresses of April 2026 and "Error Code".
+//! "Current All Open Orders", "Account Trade List", "Futures Account Balance V3", "Position
+//! Information V3" and "Cancel All Open Orders"; the notice of routed addresses of April 2026 and
+//! "Error Code".
 //!
 //! One position a symbol (one-way mode): an account in hedge mode refuses every order (-4061), and
 //! what it tells of a position on one side is not read. Conditional orders go to other requests at
@@ -32,7 +33,7 @@ const LATE_AT_ENGINE: i32 = -5028;
 
 /// `openOrders` of all symbols; of one it weighs 1.
 const OPEN_ORDERS_WEIGHT: u32 = 40;
-/// `userTrades`, and `balance`.
+/// `userTrades`, `balance` and `positionRisk`.
 const LIST_WEIGHT: u32 = 5;
 
 /// The protocol.
@@ -224,6 +225,16 @@ impl OrderProtocol for FuturesOrders {
     }
 
     fn balances_weight(&self) -> u32 {
+        LIST_WEIGHT
+    }
+
+    #[cold]
+    fn positions(&mut self, _id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
+        self.write_signed_at("GET", "/fapi/v3/positionRisk", "", time_ms, out);
+        true
+    }
+
+    fn positions_weight(&self) -> u32 {
         LIST_WEIGHT
     }
 

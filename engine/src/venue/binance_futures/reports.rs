@@ -155,7 +155,7 @@ mod tests {
             AssetBalance::named(asset, amount, 0).expect("a good balance")
         };
         let mut decoder = decoder();
-        let Ok(OrderMessage::Balances { venue_time_ns, entries, unreadable: None }) =
+        let Ok(OrderMessage::Balances { venue_time_ns, entries, unreadable: None, .. }) =
             decoder.decode(ACCOUNT.as_bytes())
         else {
             panic!()

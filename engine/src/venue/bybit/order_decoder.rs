@@ -246,7 +246,8 @@ fn read_frame<'a>(
             for account in data {
                 unreadable = unreadable.or(read_wallet(account, balances)?);
             }
-            Ok(Some(OrderMessage::Balances { venue_time_ns, entries: balances, unreadable }))
+            let (entries, positions): (&[_], _) = (balances, &[]);
+            Ok(Some(OrderMessage::Balances { venue_time_ns, entries, positions, unreadable }))
         }
         _ => Err(DecodeError::unknown("topic not known")),
     }

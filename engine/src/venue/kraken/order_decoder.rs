@@ -298,7 +298,10 @@ fn read_frame<'a>(
                     body: told_balances(balances, unreadable),
                     is_whole: true,
                 },
-                false => OrderMessage::Balances { venue_time_ns, entries: balances, unreadable },
+                false => {
+                    let (entries, positions): (&[_], _) = (balances, &[]);
+                    OrderMessage::Balances { venue_time_ns, entries, positions, unreadable }
+                }
             }))
         }
         _ => Err(DecodeError::unknown("channel not known")),

@@ -244,7 +244,8 @@ fn read_frame<'a>(
         }
         "account" => {
             let (venue_time_ns, unreadable) = read_accounts(data, balances)?;
-            Ok(Some(OrderMessage::Balances { venue_time_ns, entries: balances, unreadable }))
+            let (entries, positions): (&[_], _) = (balances, &[]);
+            Ok(Some(OrderMessage::Balances { venue_time_ns, entries, positions, unreadable }))
         }
         _ => Err(DecodeError::unknown("channel not known")),
     }

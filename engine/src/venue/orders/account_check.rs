@@ -6,6 +6,7 @@
 //! lost with the power. Any other is left alone and shown: a journal that is not there any more,
 //! another engine, and a stranger can't be told apart by a name.
 
+use super::positions::HeldPositions;
 use super::requests_in_flight::Asked;
 use crate::event::{Balance, InstrumentId};
 use crate::order::recovery::{OtherOrder, RecordedOrder};
@@ -42,9 +43,12 @@ impl Step {
     }
 
     pub(super) fn sent(&mut self) {
-        if let Step::Wanted { tries, .. } = *self {
-            *self = Step::Asked { tries };
-        }
+        *self = match *self {
+            Step::Wanted { tries, .. } => Step::Asked { tries },
+            // Once more, because of a difference.
+            Step::Answered | Step::GivenUp => Step::Asked { tries: 0 },
+            Step::Asked { .. } => return,
+        };
     }
 
     fn failed(&mut self, is_final: bool, now_ns: u64) {
@@ -69,6 +73,7 @@ impl Step {
 pub(super) struct AccountCheck {
     pub(super) open_orders: Step,
     pub(super) balances: Step,
+    pub(super) positions: Step,
     /// Part of the answer could not be read: what is not in it may be there.
     pub(super) is_half_listed: bool,
     pub(super) has_half_balances: bool,
@@ -87,8 +92,10 @@ pub(super) struct AccountCheck {
     pub(super) found: Vec<AssetBalance>,
     /// What was told last of each asset, by its number, and the instrument that it goes with.
     pub(super) told: Box<[Option<(InstrumentId, Balance)>]>,
-    /// It holds positions in contracts, which a fill of any order of its moves.
-    pub(super) holds_positions: bool,
+    /// Whether its positions are asked for with each connection.
+    pub(super) asks_positions: bool,
+    /// What it holds of contracts.
+    pub(super) held: HeldPositions,
 }
 
 impl AccountCheck {
@@ -98,6 +105,7 @@ impl AccountCheck {
         AccountCheck {
             open_orders: first,
             balances: first,
+            positions: Step::GivenUp,
             is_half_listed: false,
             has_half_balances: false,
             held_back_ns: 0,
@@ -108,8 +116,17 @@ impl AccountCheck {
             others_count: 0,
             found: Vec::new(),
             told: Box::default(),
-            holds_positions: false,
+            asks_positions: false,
+            held: HeldPositions::default(),
         }
+    }
+
+    /// With what the account holds of contracts, which it asks for with each connection, or only
+    /// where there is a difference.
+    pub(super) fn with_positions(self, mut held: HeldPositions, asks: bool) -> AccountCheck {
+        let positions = if asks { Step::FIRST } else { Step::GivenUp };
+        held.is_told = !asks;
+        AccountCheck { positions, held, asks_positions: asks, ..self }
     }
 
     /// Whether nothing more is to be found out at the start.
@@ -131,8 +148,9 @@ impl AccountCheck {
     /// When the next request is due, ns.
     pub(super) fn due_ns(&self) -> u64 {
         let steps = self.unrecorded.iter().map(|(_, step)| *step);
-        let all = steps.chain([self.open_orders, self.balances]);
-        all.map(Step::due_ns).min().unwrap_or(u64::MAX)
+        let all = steps.chain([self.open_orders, self.balances, self.positions]);
+        let differs_ns = if self.positions.is_over() { self.held.ask_ns() } else { u64::MAX };
+        all.map(Step::due_ns).min().unwrap_or(u64::MAX).min(differs_ns)
     }
 
     pub(super) fn due(&self, now_ns: u64) -> Option<Asked> {
@@ -142,6 +160,10 @@ impl AccountCheck {
         if self.balances.is_due(now_ns) {
             return Some(Asked::Balances);
         }
+        let differs = self.positions.is_over() && self.held.ask_ns() <= now_ns;
+        if differs || self.positions.is_due(now_ns) {
+            return Some(Asked::Positions);
+        }
         let place = self.unrecorded.iter().position(|(_, step)| step.is_due(now_ns))?;
         u16::try_from(place).ok().map(Asked::CancelListed)
     }
@@ -150,6 +172,7 @@ impl AccountCheck {
         match asked {
             Asked::OpenOrders => Some(&mut self.open_orders),
             Asked::Balances => Some(&mut self.balances),
+            Asked::Positions => Some(&mut self.positions),
             Asked::CancelListed(place) => {
                 self.unrecorded.get_mut(usize::from(place)).map(|(_, step)| step)
             }
@@ -160,6 +183,14 @@ impl AccountCheck {
     pub(super) fn set(&mut self, asked: Asked, step: Step) {
         if let Some(of) = self.step(asked) {
             *of = step;
+        }
+    }
+
+    /// It is not asked for, or not any more.
+    pub(super) fn give_up(&mut self, asked: Asked, now_ns: u64) {
+        self.set(asked, Step::GivenUp);
+        if asked == Asked::Positions {
+            self.held.given_up(now_ns);
         }
     }
 
@@ -177,6 +208,9 @@ impl AccountCheck {
         );
         if let Some(step) = self.step(asked) {
             step.failed(!may_change, now_ns);
+        }
+        if asked == Asked::Positions && self.positions == Step::GivenUp {
+            self.held.given_up(now_ns);
         }
     }
 
@@ -197,8 +231,13 @@ impl AccountCheck {
         if self.balances == Step::Answered {
             self.balances = Step::FIRST;
         }
+        if self.asks_positions {
+            self.positions = Step::FIRST;
+            self.held.is_told = false;
+        }
         let steps = self.unrecorded.iter_mut().map(|(_, step)| step);
-        for step in steps.chain([&mut self.open_orders, &mut self.balances]) {
+        let own = [&mut self.open_orders, &mut self.balances, &mut self.positions];
+        for step in steps.chain(own) {
             if let Step::Asked { tries } = *step {
                 *step = Step::Wanted { from_ns: 0, tries };
             }

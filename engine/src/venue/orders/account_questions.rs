@@ -51,10 +51,13 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             Asked::Balances => {
                 (RequestClass::Query, self.protocol.balances_weight(), known.balances)
             }
+            Asked::Positions => {
+                (RequestClass::Query, self.protocol.positions_weight(), known.positions)
+            }
             _ => (RequestClass::Cancel, self.protocol.weight(RequestClass::Cancel), Known::Untried),
         };
         if known == Known::EndsSession {
-            self.orders.account.set(asked, Step::GivenUp);
+            self.orders.account.give_up(asked, now_ns);
             return 1;
         }
         if !self.orders.gate.may_send(class, weight, now_ns) {
@@ -76,7 +79,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         } else {
             self.orders.requests.take(id);
             if !is_written {
-                self.orders.account.set(asked, Step::GivenUp);
+                self.orders.account.give_up(asked, now_ns);
             }
         }
         1
@@ -89,6 +92,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         match asked {
             Asked::OpenOrders => protocol.open_orders(id, time_ms, text),
             Asked::Balances => protocol.balances(id, time_ms, text),
+            Asked::Positions => protocol.positions(id, time_ms, text),
             Asked::CancelListed(place) => {
                 let listed = orders.account.unrecorded.get(usize::from(place));
                 let Some((order, _)) = listed else { return false };
@@ -127,7 +131,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             account.held_back_ns = now_ns.max(1);
         } else if now_ns - account.held_back_ns > HELD_BACK_NS {
             account.held_back_ns = 0;
-            account.set(asked, Step::GivenUp);
+            account.give_up(asked, now_ns);
             let (venue, what) = (&self.orders.venue, asked.what());
             log::warn!(
                 "[{venue}] {what} is given up: the venue's limits had no room for its weight of \

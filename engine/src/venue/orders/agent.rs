@@ -200,7 +200,6 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             stop: wiring.stop,
             switch: wiring.switch,
             presence,
-            symbols: options.symbols,
             text: Vec::with_capacity(REQUEST_BYTES),
             stage: Stage::Down,
             is_held_back: false,
@@ -233,7 +232,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 failure: None,
                 cancelled_outside: 0,
                 account_stream: AccountStream::default(),
-                account: recovery.account(options.instruments.asset_count(), P::TRADES_CONTRACTS),
+                account: recovery.account::<P>(&options.symbols, &options.instruments),
                 instruments: options.instruments,
                 query_all_ns: 0,
                 wants_query_of_all: false,
@@ -244,6 +243,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 lines: Reconciler::<O>::lines(),
                 named_values: ArrayVec::new(),
             },
+            symbols: options.symbols,
             protocol,
             replacements: Replacements::new(),
             left: Vec::new(),
@@ -337,6 +337,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let is_asked = !self.orders.table.open().any(|(_, order)| order.holds_session);
         // What the account has is asked for with each connection, and waited for at the start.
         let is_told = self.recovery.is_none() || self.orders.account.is_over();
+        // Positions are waited for each time: what happened meanwhile is told by nobody else.
+        let is_told = is_told && self.orders.account.held.is_told_or_none();
         is_asked && is_told && self.is_recovered()
     }
 

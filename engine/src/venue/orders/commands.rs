@@ -93,6 +93,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     fn place(&mut self, command: &OrderCommand) -> Result<(), RejectReason> {
         self.may_add_risk(command)?;
         can_have::<P>(command)?;
+        self.orders.is_position_known(command.instrument_id(), command.flags)?;
         match command.replaced() {
             None => self.place_now(command),
             Some(old) => self.replace(command, old),
@@ -316,6 +317,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if !order.may_amend() {
             return Err(RejectReason::DuplicateId);
         }
+        let (instrument, flags) = (order.command.instrument_id(), order.command.flags);
+        self.orders.is_position_known(instrument, flags)?;
         let has = (Price(order.price), Qty(order.qty));
         if !P::CAPABILITIES.amends.can(has, (Price(command.price), Qty(command.qty))) {
             return Err(RejectReason::Unsupported);

@@ -34,6 +34,8 @@ pub(super) struct KnownRequests {
     pub(super) open_orders: Known,
     /// For the account's balances.
     pub(super) balances: Known,
+    /// For its positions.
+    pub(super) positions: Known,
 }
 
 impl KnownRequests {
@@ -41,7 +43,8 @@ impl KnownRequests {
     pub(super) fn of(asks_over_rest: bool) -> KnownRequests {
         let known = if asks_over_rest { Known::Answered } else { Known::Untried };
         let (time, stream) = (Known::Untried, Known::Untried);
-        KnownRequests { fills: known, open_orders: known, balances: known, time, stream }
+        let (open_orders, balances, positions) = (known, known, known);
+        KnownRequests { fills: known, open_orders, balances, positions, time, stream }
     }
 
     /// A request was answered.
@@ -52,6 +55,7 @@ impl KnownRequests {
             Asked::Subscribe => self.stream = Known::Answered,
             Asked::OpenOrders => self.open_orders = Known::Answered,
             Asked::Balances => self.balances = Known::Answered,
+            Asked::Positions => self.positions = Known::Answered,
             _ => {}
         }
     }

@@ -29,6 +29,8 @@ mod next_session;
 pub mod order;
 mod outgoing;
 mod plausible;
+mod position_words;
+mod positions;
 mod presence;
 mod questions;
 mod reading;

@@ -83,6 +83,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 log::info!("[{venue}] orders switched on");
                 self.presence = Presence::On;
                 self.orders.dead_man.begin_anew();
+                self.orders.account.held.accept();
                 // Whoever switches it on may have set its key right.
                 self.orders.gate.governor().lift(PauseScope::Account);
                 self.session.resume();

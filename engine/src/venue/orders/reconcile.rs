@@ -147,10 +147,11 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.account_stream.heard(self.now_ns);
                 self.on_state(name, &state, venue_time_ns, raw);
             }
-            OrderMessage::Balances { venue_time_ns, entries, unreadable } => {
+            OrderMessage::Balances { venue_time_ns, entries, positions, unreadable } => {
                 self.stats.decoded();
                 self.account_stream.heard(self.now_ns);
                 self.on_balances(venue_time_ns, entries, raw);
+                self.on_positions(positions);
                 if let Some(error) = unreadable {
                     self.letter(error.reason, error.detail, raw);
                 }
@@ -419,7 +420,7 @@ impl<O: EventOutlet> Reconciler<O> {
                 self.on_no_fills(key);
             }
             Asked::Time => self.venue_clock.failed(self.now_ns),
-            Asked::OpenOrders | Asked::Balances | Asked::CancelListed(_) => {
+            Asked::OpenOrders | Asked::Balances | Asked::Positions | Asked::CancelListed(_) => {
                 self.account.failed(asked, None, self.now_ns);
             }
             Asked::Subscribe => {
@@ -449,6 +450,7 @@ impl<O: EventOutlet> Reconciler<O> {
         self.note_ended(Asked::Subscribe);
         self.note_ended(Asked::OpenOrders);
         self.note_ended(Asked::Balances);
+        self.note_ended(Asked::Positions);
         self.account.disconnected();
         self.dead_man.failed(self.now_ns);
         while let Some(of) = self.requests.next_symbol_cancel() {
@@ -475,6 +477,7 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Time => &mut self.known.time,
             Asked::OpenOrders => &mut self.known.open_orders,
             Asked::Balances => &mut self.known.balances,
+            Asked::Positions => &mut self.known.positions,
             _ => &mut self.known.stream,
         };
         if *known == Known::Untried && self.requests.waits_for(asked) {
@@ -521,8 +524,11 @@ impl<O: EventOutlet> Reconciler<O> {
                     }
                 }
                 Some(ExecType::Canceled) if is_outside => self.cancelled_outside += 1,
-                Some(ExecType::Trade) if report.certainty() == Some(Certainty::Assumed) => {
-                    self.warn_of_guess(key, report);
+                Some(ExecType::Trade) => {
+                    if report.certainty() == Some(Certainty::Assumed) {
+                        self.warn_of_guess(key, report);
+                    }
+                    self.count_fill(instrument, report);
                 }
                 _ => {}
             }

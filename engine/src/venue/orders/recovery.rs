@@ -58,11 +58,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         if P::TRADES_CONTRACTS {
             // A fill moves a wallet by its profit and its fee, which no record of orders tells.
             found.balances.clear();
-            log::warn!(
-                "[{venue}] contracts: wallets and positions there are not held against what was \
-                 traded here. A fill of the venue's own order (a liquidation) or of somebody \
-                 else's is an error here while this session hears it; what happened before, and \
-                 funding, show in the balances alone"
+            log::info!(
+                "[{venue}] contracts: positions are held against what was traded here. Wallets are \
+                 not: profit, fees and funding show in the balances alone"
             );
         }
         say_orders(venue, &found);

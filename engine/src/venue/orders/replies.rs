@@ -48,6 +48,9 @@ impl<O: EventOutlet> Reconciler<O> {
         let behind = self.requests.behind(reply.id);
         let mut refused = None;
         match &reply.outcome {
+            Ok(body) if asked == Asked::Positions => {
+                self.on_listed_positions(body, sent_ns.unwrap_or(self.now_ns), raw);
+            }
             Ok(body) => self.on_success(asked, body, reply.time_ns.is_some(), raw),
             Err(failure) => {
                 if let Some(word) = failure.unknown {
@@ -151,7 +154,7 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::CancelSymbol(consumer, instrument) => {
                 self.symbol_not_cancelled((consumer, instrument), RejectReason::Venue, 0);
             }
-            Asked::OpenOrders | Asked::Balances | Asked::CancelListed(_) => {
+            Asked::OpenOrders | Asked::Balances | Asked::Positions | Asked::CancelListed(_) => {
                 self.account.failed(asked, None, self.now_ns);
             }
         }
@@ -204,6 +207,8 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::Fills(key) => self.on_list(key, body, raw),
             Asked::OpenOrders => self.on_open_orders(body, raw),
             Asked::Balances => self.on_account_balances(body, raw),
+            // Taken before: they go with the time at which they were asked for.
+            Asked::Positions => {}
             Asked::CancelListed(place) => self.account.canceled(place),
         }
     }

@@ -37,6 +37,8 @@ pub(super) enum Asked {
     OpenOrders,
     /// Tell what the account has of each asset.
     Balances,
+    /// Tell what positions it holds.
+    Positions,
     /// Cancel the order at this place of the list of those that no record has.
     CancelListed(u16),
 }
@@ -51,7 +53,8 @@ impl Asked {
             | Asked::DeadMan
             | Asked::Upkeep
             | Asked::CancelSymbol(..) => None,
-            Asked::OpenOrders | Asked::Balances | Asked::CancelListed(_) => None,
+            Asked::OpenOrders | Asked::Balances | Asked::Positions => None,
+            Asked::CancelListed(_) => None,
             Asked::Submit(key) | Asked::Cancel(key) | Asked::Amend(key) => Some(key),
             Asked::Query(key, _) | Asked::Fills(key) => Some(key),
         }
@@ -68,6 +71,7 @@ impl Asked {
             Asked::CancelSymbol(..) => "the cancel of a whole symbol",
             Asked::OpenOrders => "the request for the account's open orders",
             Asked::Balances => "the request for the account's balances",
+            Asked::Positions => "the request for the account's positions",
             Asked::CancelListed(_) => "the cancel of an order that is not on record",
             Asked::Submit(_) => "order",
             Asked::Cancel(_) => "the cancel of order",

@@ -19,8 +19,8 @@ use crate::venue::governor::{Governor, RequestClass};
 use crate::venue::protocol::OrderProtocol;
 use crate::venue::transport::{RestClient, RestError, RestOptions, RestReply};
 
-/// Questions that may wait: queries, a list of fills, a step of the logon, one of the account.
-const WAITING_MAX: usize = QUERIES_MAX + 3;
+/// Questions that may wait: queries, a list of fills, a step of the logon, three of the account.
+const WAITING_MAX: usize = QUERIES_MAX + 5;
 /// Lines for orders: so many requests are under way at a time, and of those that add risk one less.
 const ORDER_LINES: usize = 5;
 /// Cancels that may wait beside as many orders as may.

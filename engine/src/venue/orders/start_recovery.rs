@@ -4,31 +4,36 @@ use std::sync::Arc;
 
 use super::account_check::AccountCheck;
 use super::order::KnownOrder;
+use super::positions::HeldPositions;
 use super::reconcile::Reconciler;
 use super::states::OrderState;
 use super::table::OrderTable;
 use crate::config::OnStart;
 use crate::event::{AssetAmount, OrderStatus, Side, asset_name, format_scaled};
+use crate::instrument::Instruments;
 use crate::order::recovery::{
-    AssetLegs, FoundBalance, FoundOrder, RecordedBalance, RecordedOrder, RecoveryBoard, VenueFound,
-    VenueRecovery,
+    AssetLegs, FoundBalance, FoundOrder, RecordedBalance, RecordedOrder, RecordedPosition,
+    RecoveryBoard, VenueFound, VenueRecovery,
 };
 use crate::order::trading::decimal;
 use crate::runtime::Clock;
 use crate::venue::SymbolMap;
-use crate::venue::protocol::AssetBalance;
+use crate::venue::protocol::{AssetBalance, OrderProtocol};
 
 /// What is to be found out before the first new order.
 pub(super) struct StartRecovery {
     pub(super) open: Vec<RecordedOrder>,
     /// What the account had by the last report on record.
     balances: Vec<RecordedBalance>,
+    /// What was held by what is on record.
+    positions: Vec<RecordedPosition>,
     pub(super) on_start: OnStart,
     pub(super) board: Arc<RecoveryBoard>,
     /// Orders with names like ours that no record has are cancelled.
     cancels_unrecorded: bool,
     /// Whether the account is asked for what it has.
     pub(super) asks_account: bool,
+    asks_positions: bool,
     /// No line about what is waited for before, ns; 0 until the first time that it was looked at.
     pub(super) say_ns: u64,
 }
@@ -41,24 +46,37 @@ impl VenueRecovery {
             table.take_up(KnownOrder::taken_up(order, 0, wall_ns), 0);
         }
         self.board.expect(venue, self.open.len());
-        let VenueRecovery { open, balances, on_start, board, asks_account, .. } = self;
+        let VenueRecovery { open, balances, positions, on_start, board, .. } = self;
         StartRecovery {
             open,
             balances,
+            positions,
             on_start,
             board,
             cancels_unrecorded,
-            asks_account,
+            asks_account: self.asks_account,
+            asks_positions: self.asks_positions,
             say_ns: 0,
         }
     }
 }
 
 impl StartRecovery {
-    /// What is asked of the account beside it; of so many assets, and with positions or without.
-    pub(super) fn account(&self, assets: usize, holds_positions: bool) -> AccountCheck {
+    /// What is asked of the account beside it, with the positions in these symbols where it holds
+    /// contracts.
+    pub(super) fn account<P: OrderProtocol>(
+        &self,
+        symbols: &SymbolMap,
+        instruments: &Instruments,
+    ) -> AccountCheck {
         let account = AccountCheck::new(self.asks_account, self.cancels_unrecorded);
-        AccountCheck { told: vec![None; assets].into(), holds_positions, ..account }
+        let told = vec![None; instruments.asset_count()].into();
+        let account = AccountCheck { told, ..account };
+        if !P::TRADES_CONTRACTS {
+            return account;
+        }
+        let held = HeldPositions::new(symbols, &self.positions);
+        account.with_positions(held, self.asks_positions)
     }
 
     /// What the session knows now of each order, and of the account.

@@ -27,14 +27,16 @@ impl<O: EventOutlet> Reconciler<O> {
 
     /// A fill of an order that is none of ours, be it a liquidation of the venue's or somebody
     /// else's order, moves the one position that the account has in contracts of a kind: what the
-    /// engine counts is not what the account holds any more.
+    /// engine counts is not what the account holds any more. Such a fill belongs to no strategy:
+    /// the venue's own word on the position is what is held against ours then.
     #[cold]
     pub(super) fn on_strange_fill(&mut self, name: &[u8], report: &VenueReport) {
         let is_fill = report.exec_type == ExecType::Trade;
-        if !self.account.holds_positions || !is_fill || self.names.parse(name).is_some() {
+        if !self.account.held.are_held() || !is_fill || self.names.parse(name).is_some() {
             return;
         }
         self.stats.contradictions();
+        self.account.held.doubt(report.instrument, self.now_ns);
         if self.lines.take(self.now_ns) {
             let symbol = self.instruments.get(report.instrument);
             let symbol = symbol.map_or("?", |spec| spec.symbol.as_str());
@@ -43,7 +45,8 @@ impl<O: EventOutlet> Reconciler<O> {
             log::error!(
                 "[{venue}] order {name}, which is none of this engine's: {side} {qty} of {symbol} \
                  at {price} (in units of the instrument's scales). The account's position is not \
-                 what is counted here any more (code: foreign_fill)"
+                 what is counted here any more: new orders in it wait until the venue has told it \
+                 (code: foreign_fill)"
             );
         }
     }

@@ -34,9 +34,9 @@ pub(in crate::venue) use market_frames::{
 };
 pub(in crate::venue) use orders::order_terms;
 pub use orders::{
-    AssetBalance, Failure, FillsFrom, GuardRequest, ListedOrder, ListedText, NameForm,
-    OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reach, Reply, ReplyBody,
-    UnreadFrame, Way, listed_text,
+    AccountPosition, AssetBalance, Failure, FillsFrom, GuardRequest, ListedOrder, ListedText,
+    NameForm, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reach, Reply,
+    ReplyBody, UnreadFrame, Way, listed_text,
 };
 pub use own_stream::OwnStream;
 pub(in crate::venue) use questions::Questions;

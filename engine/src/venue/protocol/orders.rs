@@ -3,7 +3,7 @@
 use arrayvec::{ArrayString, ArrayVec};
 
 use super::{AccountList, KeepAlive, OwnStream, SentTime, Signer};
-use crate::event::{AssetAmount, AssetName, RejectReason, Side, VenueRef};
+use crate::event::{AssetAmount, AssetName, InstrumentId, RejectReason, Side, VenueRef};
 use crate::order::{Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::{RequestClass, ToldLimits};
@@ -57,6 +57,15 @@ impl AssetBalance {
         }
         Ok(AssetBalance { asset, free: AssetAmount(free), locked: AssetAmount(locked) })
     }
+}
+
+/// What an account holds of contracts in one instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountPosition {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// In the scale of its quantities; below 0 when short.
+    pub qty: i64,
 }
 
 /// The longest name of an order that is read of a list, bytes; of a longer one the beginning.
@@ -170,7 +179,10 @@ pub struct ReplyBody<'a> {
     pub listed: &'a [ListedOrder],
     /// In the reply to [`OrderProtocol::balances`] what the account has; what is missing is 0.
     pub balances: &'a [AssetBalance],
-    /// Why an order, an asset or a fill is not in these lists: it could not be read.
+    /// In the reply to [`OrderProtocol::positions`] what the account holds in our instruments; what
+    /// is missing is 0, unless something is unreadable.
+    pub positions: &'a [AccountPosition],
+    /// Why an order, an asset, a position or a fill is not in these lists: it could not be read.
     pub unreadable: Option<DecodeError>,
     /// What of a fill in these lists is not known, and the venue's word for it: it counts without.
     pub unknown: Option<(&'static str, &'a str)>,
@@ -201,13 +213,15 @@ pub enum OrderMessage<'a> {
         /// The venue's time, ns since the Unix epoch.
         venue_time_ns: i64,
     },
-    /// The balances that changed.
+    /// The balances that changed, and the positions.
     Balances {
         /// The venue's time, ns since the Unix epoch; 0 where it tells none.
         venue_time_ns: i64,
         /// One entry an asset.
         entries: &'a [AssetBalance],
-        /// Why an asset beside them has none: its name or number could not be read.
+        /// One entry an instrument of ours whose position may have changed.
+        positions: &'a [AccountPosition],
+        /// Why an asset or a position beside them has none: it could not be read.
         unreadable: Option<DecodeError>,
     },
     /// A list with which the stream begins ([`OrderProtocol::STREAM_LISTS`]).
@@ -606,6 +620,17 @@ pub trait OrderProtocol: Sized + Send + 'static {
 
     /// What [`OrderProtocol::balances`] weighs against the venue's budget.
     fn balances_weight(&self) -> u32 {
+        0
+    }
+
+    /// Writes a request for the positions that the account holds; false where the venue has no such
+    /// request.
+    fn positions(&mut self, _id: u64, _time_ms: i64, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// What [`OrderProtocol::positions`] weighs against the venue's budget.
+    fn positions_weight(&self) -> u32 {
         0
     }
 

@@ -1,18 +1,19 @@
 //! Events and wallets of an account that holds contracts: USD-M futures.
 //!
 //! Source: "Event: Order Update", "Event: Balance and Position Update", "Event: Order Trade Lite"
-//! and "Event: User Data Stream Expired" of the user data streams, `v2/account.balance`.
+//! and "Event: User Data Stream Expired" of the user data streams, `v2/account.balance`, "Position
+//! Information V3".
 //!
 //! One position a symbol is read (the venue's one-way mode). What speaks of a position on one side
 //! is refused: its quantity would be counted as the whole position.
 
 use super::execution::{Execution, check, fee_of, liquidity_of, number_of};
 use super::{
-    AssetAmount, BALANCES_MAX, DecodeError, ExecType, ExpiryReason, LetterReason, Letters, Node,
-    SymbolMap, UserMessage, elements, find_symbol, is_null, members, parse_wide, read_side,
-    read_status, text,
+    AssetAmount, BALANCES_MAX, DecodeError, ExecType, ExpiryReason, LetterReason, Letters, Lists,
+    Node, SymbolMap, UserMessage, elements, find_symbol, is_null, members, parse_scaled,
+    parse_wide, read_side, read_status, text,
 };
-use crate::venue::protocol::AssetBalance;
+use crate::venue::protocol::{AccountPosition, AssetBalance};
 
 /// The side of a position in one-way mode.
 pub(super) const ONE_WAY: &str = "BOTH";
@@ -24,7 +25,7 @@ pub(super) const HEDGED: DecodeError =
 pub(super) fn read_event<'a>(
     nodes: &[Node<'a>],
     symbols: &SymbolMap,
-    balances: &'a mut Vec<AssetBalance>,
+    lists: Lists<'a>,
 ) -> Result<UserMessage<'a>, DecodeError> {
     let fields = Letters::read(nodes)?;
     if fields.get(b'e').is_none() {
@@ -38,9 +39,10 @@ pub(super) fn read_event<'a>(
         }
         "ACCOUNT_UPDATE" => {
             let account = fields.get(b'a').ok_or(DecodeError::field("field a missing"))?;
-            let unreadable = read_account(account, balances)?;
+            let Lists { balances, positions, .. } = lists;
+            let unreadable = read_account(account, symbols, (balances, positions))?;
             let venue_time_ns = fields.time_ns(b'E')?;
-            UserMessage::Balances { venue_time_ns, entries: balances, unreadable }
+            UserMessage::Balances { venue_time_ns, entries: balances, positions, unreadable }
         }
         "listenKeyExpired" => UserMessage::StreamTerminated,
         "serverShutdown" => UserMessage::Shutdown,
@@ -148,9 +150,11 @@ fn expiry_of(reason: Option<&str>, is_self_trade: bool) -> ExpiryReason {
 /// wrong with the first.
 fn read_account(
     nodes: &[Node<'_>],
-    balances: &mut Vec<AssetBalance>,
+    symbols: &SymbolMap,
+    (balances, positions): (&mut Vec<AssetBalance>, &mut Vec<AccountPosition>),
 ) -> Result<Option<DecodeError>, DecodeError> {
     balances.clear();
+    positions.clear();
     let fields = Letters::read(nodes)?;
     let entries = |letter| {
         fields.get(letter).map(|value| {
@@ -167,12 +171,65 @@ fn read_account(
             Err(error) => unreadable = unreadable.or(Some(error)),
         }
     }
-    for nodes in entries(b'P').transpose()?.into_iter().flatten() {
-        if long_text(nodes, "ps").is_some_and(|side| side != ONE_WAY) {
-            unreadable = unreadable.or(Some(HEDGED));
+    let list = entries(b'P').transpose()?.into_iter().flatten();
+    let of_positions = read_positions(list, ["s", "ps", "pa"], symbols, positions);
+    Ok(unreadable.or(of_positions))
+}
+
+/// Reads positions, by the names of these members: symbol, side and amount. Those in symbols that
+/// are not ours are left out; of those that can't be read, what is wrong with the first.
+fn read_positions<'t, 'a: 't>(
+    list: impl Iterator<Item = &'t [Node<'a>]>,
+    names: [&str; 3],
+    symbols: &SymbolMap,
+    positions: &mut Vec<AccountPosition>,
+) -> Option<DecodeError> {
+    let mut unreadable = None;
+    for nodes in list {
+        match read_position(nodes, names, symbols) {
+            Ok(Some(position))
+                if positions.iter().any(|of| position.instrument == of.instrument) =>
+            {
+                unreadable = unreadable.or(Some(DecodeError::nonsense("a position twice")));
+            }
+            Ok(Some(position)) => positions.push(position),
+            Ok(None) => {}
+            Err(error) => unreadable = unreadable.or(Some(error)),
         }
     }
-    Ok(unreadable)
+    unreadable
+}
+
+fn read_position(
+    nodes: &[Node<'_>],
+    names: [&str; 3],
+    symbols: &SymbolMap,
+) -> Result<Option<AccountPosition>, DecodeError> {
+    let [native, side, amount] = names.map(|name| long_text(nodes, name));
+    if side.is_some_and(|side| side != ONE_WAY) {
+        return Err(HEDGED);
+    }
+    let native = native.ok_or(DecodeError::field("position without a symbol"))?;
+    let Some(symbol) = symbols.lookup(native.as_bytes()) else { return Ok(None) };
+    let amount = amount.ok_or(DecodeError::field("position without an amount"))?;
+    let qty = parse_scaled(amount.as_bytes(), symbol.scales.qty)?;
+    Ok(Some(AccountPosition { instrument: symbol.instrument, qty }))
+}
+
+/// Whether a list is one of positions. One without any is no list of anything.
+pub(super) fn is_list_of_positions(result: &[Node<'_>]) -> bool {
+    let first = elements(result).and_then(|mut list| list.next());
+    first.is_some_and(|of| members(of).any(|(name, _)| name == "positionAmt"))
+}
+
+/// Reads the positions of a list, as REST tells it.
+#[cold]
+pub(super) fn read_listed_positions<'t, 'a: 't>(
+    list: impl Iterator<Item = &'t [Node<'a>]>,
+    symbols: &SymbolMap,
+    positions: &mut Vec<AccountPosition>,
+) -> Option<DecodeError> {
+    read_positions(list, ["symbol", "positionSide", "positionAmt"], symbols, positions)
 }
 
 /// The wallet of an asset, by the names of these two members: all of it counts as free. What

@@ -1,14 +1,16 @@
 //! Answers of the WebSocket API to our requests.
 
 use super::account::{is_list_of_orders, read_account, read_open_orders};
-use super::contracts::{is_list_of_wallets, read_wallets};
+use super::contracts::{
+    is_list_of_positions, is_list_of_wallets, read_listed_positions, read_wallets,
+};
 use super::fills::read_fills;
 use super::order_result::{OrderResult, read_order};
 use super::{DecodeError, Lists, Node, SymbolMap, elements, members, signed, text, unsigned};
 use crate::venue::binance::limits::{ban_end_ms, read_rate_limits};
 use crate::venue::governor::ToldLimits;
 use crate::venue::orders::VenueFill;
-use crate::venue::protocol::{AssetBalance, ListedOrder};
+use crate::venue::protocol::{AccountPosition, AssetBalance, ListedOrder};
 
 /// An answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Reply<'a> {
     pub listed: &'a [ListedOrder],
     /// What the account has, where the answer says so.
     pub balances: &'a [AssetBalance],
+    /// What it holds of contracts, where the answer lists that.
+    pub positions: &'a [AccountPosition],
     /// Why an order or an asset beside them has no place there: it could not be read.
     pub unreadable: Option<DecodeError>,
     /// The venue's time, where the answer tells it, ms since the Unix epoch.
@@ -107,8 +111,9 @@ fn read_result<'a>(
     symbols: &SymbolMap,
     lists: Lists<'a>,
 ) -> Result<Reply<'a>, DecodeError> {
-    let Lists { balances, fills, listed, listen_key } = lists;
+    let Lists { balances, positions, fills, listed, listen_key } = lists;
     balances.clear();
+    positions.clear();
     fills.clear();
     listed.clear();
     let order = result.map(|result| read_order(result, symbols)).transpose()?.flatten();
@@ -119,6 +124,10 @@ fn read_result<'a>(
     let fills_order_id = match (result.and_then(elements), &order) {
         (Some(list), _) if result.is_some_and(is_list_of_wallets) => {
             unreadable = read_wallets(list, balances);
+            None
+        }
+        (Some(list), _) if result.is_some_and(is_list_of_positions) => {
+            unreadable = read_listed_positions(list, symbols, positions);
             None
         }
         (Some(_), _) if result.is_some_and(is_list_of_orders) => {
@@ -139,7 +148,7 @@ fn read_result<'a>(
     let time = times.find(|(name, _)| *name == "serverTime");
     let server_time_ms = time.and_then(|(_, value)| signed(value));
     let lists = Reply { id, status, error, order, fills, listed, balances, ..Reply::default() };
-    Ok(Reply { fills_order_id, unreadable, server_time_ms, ..lists })
+    Ok(Reply { positions, fills_order_id, unreadable, server_time_ms, ..lists })
 }
 
 /// The name under which the account's stream is connected to. Whoever has it hears all.

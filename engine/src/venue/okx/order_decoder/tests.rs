@@ -198,7 +198,7 @@ fn answers_over_rest_tell_states_fills_and_failures() {
 fn balances_are_cut_to_the_decimals_that_are_kept() {
     let mut decoder = decoder();
     let frame = r#"{"arg":{"channel":"account","uid":"44"},"eventType":"snapshot","curPage":1,"lastPage":true,"data":[{"uTime":"1705474164160","details":[{"availBal":"4734.371190691436","ccy":"USDT","frozenBal":"158.57998"},{"availBal":"-1","ccy":"BTC","frozenBal":"0"}]}]}"#;
-    let Ok(OrderMessage::Balances { entries, unreadable, venue_time_ns }) =
+    let Ok(OrderMessage::Balances { entries, unreadable, venue_time_ns, .. }) =
         decoder.decode(frame.as_bytes())
     else {
         panic!()

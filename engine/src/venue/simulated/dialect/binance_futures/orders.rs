@@ -201,6 +201,7 @@ impl FuturesOrders {
                 json!({"code": 200, "msg": message}).to_string()
             }),
             ("GET", "/fapi/v1/userTrades") => Ok(self.fills_of(request, exchange)),
+            ("GET", "/fapi/v3/positionRisk") => Ok(words::positions(exchange).to_string()),
             ("GET", "/fapi/v3/balance") => {
                 Ok(words::wallets(exchange.orders().account().balances()).to_string())
             }

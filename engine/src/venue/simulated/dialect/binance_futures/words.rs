@@ -165,6 +165,19 @@ pub(super) fn account(balances: &[BalanceNow], exchange: &Exchange, now_ms: i64)
     .to_string()
 }
 
+/// The positions, as REST lists them: those that are not 0.
+pub(super) fn positions(exchange: &Exchange) -> Value {
+    let markets = exchange.markets().iter().enumerate();
+    let held = markets.filter_map(|(index, market)| {
+        let position = exchange.orders().position(index).filter(|of| of.qty != 0)?;
+        let told = self::position(position, &market.symbol);
+        Some(json!({"symbol": told["s"], "positionSide": told["ps"], "positionAmt": told["pa"],
+            "entryPrice": told["ep"], "breakEvenPrice": told["bep"], "unRealizedProfit": "0.00",
+            "liquidationPrice": "0", "isolatedMargin": "0", "marginAsset": "USDT"}))
+    });
+    held.collect()
+}
+
 fn position(position: &Position, symbol: &SimulatedSymbol) -> Value {
     let sign = if position.qty < 0 { "-" } else { "" };
     let size = Decimal { value: position.qty.unsigned_abs(), scale: symbol.qty_scale };
