@@ -93,6 +93,35 @@ fn a_hand_over_to_a_session_whose_stream_has_another_name_begins_anew() {
 }
 
 #[test]
+fn a_hand_over_takes_the_stream_along() {
+    let mut kept = Vec::new();
+    let server = RawServer::start(move |number, peer| {
+        log_on_to(peer, Some("only"))?;
+        let place = read(peer, "order.place")?;
+        peer.send(&granted(&place, "{}"))?;
+        if number == 0 {
+            // It will end, and does not before the next one has taken over.
+            kept.push(peer.stream.try_clone()?);
+            return peer.send(&text(r#"{"e":"serverShutdown","E":1}"#));
+        }
+        // On the connection of the stream that was made last.
+        let (name, all) = ("p1-0-2", ("0.01000", "0.01000"));
+        peer.tell(&BinanceFutures::report(name, 12, ExecType::Trade, OrderStatus::Filled, all))?;
+        peer.wait_for_end()
+    });
+    let mut trader = trader_at(&server, "taken-along");
+    trader.drive_to_ready();
+    trader.submit_resting(1);
+    trader.drive("the hand-over", |_, _| logged(&["[taken-along]", "stream has handed over"]));
+    trader.submit_resting(2);
+    trader.drive_to(2, OrderStatus::Filled);
+    assert_eq!(server.streams(), [path_of("only"), path_of("only")]);
+    let counters = trader.counters();
+    assert_eq!((counters.handed_over, counters.reconnects), (1, 0));
+    trader.assert_sound();
+}
+
+#[test]
 fn a_logon_that_names_no_stream_is_given_up_and_made_again() {
     let server = RawServer::start(|number, peer| {
         log_on_to(peer, Some("first").filter(|_| number > 0))?;

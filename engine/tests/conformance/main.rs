@@ -62,5 +62,6 @@ accounts!(kraken_accounts, crate::subject::Kraken);
 long_lists!(kraken_long_lists, crate::subject::Kraken);
 balances!(kraken_balances, crate::subject::Kraken);
 dead_man!(kraken_dead_man, crate::subject::Kraken);
+dead_man!(binance_futures_dead_man, crate::subject::BinanceFutures);
 orders!(coinbase_orders, crate::subject::Coinbase);
 accounts!(coinbase_accounts, crate::subject::Coinbase);

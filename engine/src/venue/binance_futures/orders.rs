@@ -5,8 +5,8 @@
 //! Source: "WebSocket API General Info", `session.logon`, `order.place`, `order.modify`,
 //! `order.cancel`, `userDataStream.start` and `userDataStream.ping`; of REST "Query Order",
 //! "Current All Open Orders", "Account Trade List", "Futures Account Balance V3", "Position
-//! Information V3" and "Cancel All Open Orders"; the notice of routed addresses of April 2026 and
-//! "Error Code".
+//! Information V3", "Cancel All Open Orders" and "Auto-Cancel All Open Orders"; the notice of
+//! routed addresses of April 2026 and "Error Code".
 //!
 //! One position a symbol (one-way mode): an account in hedge mode refuses every order (-4061), and
 //! what it tells of a position on one side is not read. Conditional orders go to other requests at
@@ -14,12 +14,14 @@
 
 use super::reports::FuturesReports;
 use crate::event::{RejectReason, Side, VenueRef};
-use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
+use crate::order::{
+    Amends, Capabilities, DeadManTimer, OrderCommand, OrderType, OrderTypes, TimeInForce,
+};
 use crate::venue::binance::{Credentials, RequestText, outcome, write_logon};
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
     Failure, FillsFrom, GuardRequest, KeepAlive, OrderProtocol, OrderRequest, Outcome, OwnStream,
-    order_terms,
+    Way, order_terms,
 };
 
 /// The listen key does not exist (any more).
@@ -36,6 +38,12 @@ const OPEN_ORDERS_WEIGHT: u32 = 40;
 /// `userTrades`, `balance` and `positionRisk`.
 const LIST_WEIGHT: u32 = 5;
 
+/// `countdownCancelAll`, of one symbol.
+const COUNTDOWN_WEIGHT: u32 = 10;
+/// The venue names no bounds, advises against small ones, and has this most in its example. It
+/// looks at its timers every 10 ms.
+const COUNTDOWN: DeadManTimer = DeadManTimer { min_ms: 10_000, max_ms: 120_000 };
+
 /// The protocol.
 pub struct FuturesOrders {
     credentials: Credentials,
@@ -47,8 +55,10 @@ impl OrderProtocol for FuturesOrders {
     type Decoder = FuturesReports;
 
     const ORDER_TYPES: OrderTypes = OrderTypes::PLAIN;
-    const CAPABILITIES: Capabilities =
-        Capabilities::of(OrderTypes::PLAIN).with_amends(Amends::Smaller).with_reduce_only();
+    const CAPABILITIES: Capabilities = Capabilities::of(OrderTypes::PLAIN)
+        .with_amends(Amends::Smaller)
+        .with_reduce_only()
+        .with_dead_man(COUNTDOWN);
     const FILLS_MAX: usize = 1_000;
     /// As on spot: the API stops waiting after 10 s, and a request is refused when it is older than
     /// its `recvWindow` of 5 s.
@@ -58,6 +68,8 @@ impl OrderProtocol for FuturesOrders {
     const STREAM: Option<OwnStream> = Some(OwnStream::Told);
     /// A listen key lives for 60 minutes.
     const UPKEEP_NS: Option<u64> = Some(25 * 60 * 1_000_000_000);
+    /// Both connections: "a single connection is only valid for 24 hours".
+    const LIFE_NS: Option<u64> = Some(24 * 3_600_000_000_000);
     const ASKS_OVER_REST: bool = true;
     const TRADES_CONTRACTS: bool = true;
 
@@ -154,6 +166,29 @@ impl OrderProtocol for FuturesOrders {
     #[inline]
     fn cancel(&mut self, request: &OrderRequest<'_>, out: &mut Vec<u8>) {
         RequestText::of_order(out, request, "order.cancel").end(request.time_ms);
+    }
+
+    const DEAD_MAN_BY_SYMBOL: bool = true;
+
+    fn dead_man_way(_timeout_ms: u32) -> Way {
+        Way::Rest
+    }
+
+    #[cold]
+    fn dead_man_of(
+        &mut self,
+        native: &str,
+        timeout_ms: u32,
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let query = format!("symbol={native}&countdownTime={timeout_ms}");
+        self.write_signed("POST", "countdownCancelAll", &query, time_ms, out);
+        true
+    }
+
+    fn dead_man_weight(&self) -> u32 {
+        COUNTDOWN_WEIGHT
     }
 
     const GUARDS_OVER_REST: bool = true;

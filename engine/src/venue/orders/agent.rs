@@ -31,6 +31,7 @@ use super::leaving::LeftOrder;
 use super::listing::KnownRequests;
 use super::names::OrderNames;
 use super::next_session::OrderRollover;
+use super::next_stream::NextStream;
 use super::outgoing::Outgoing;
 use super::plausible::FeeBounds;
 use super::reading::{stream_session, take_frames};
@@ -142,6 +143,8 @@ pub struct OrderAgent<O: EventOutlet, P: OrderProtocol> {
     pub(super) rollover: OrderRollover,
     /// The connection of the account's stream, where it is another one.
     pub(super) stream: Option<Session>,
+    /// The one that follows it.
+    pub(super) next_stream: Option<NextStream>,
     /// Where the venue is asked, and takes orders, over REST.
     pub(super) rest: RestLines,
     pub(super) protocol: P,
@@ -184,7 +187,6 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[must_use]
     pub fn new(protocol: P, options: OrderOptions, wiring: OrderWiring<O>) -> OrderAgent<O, P> {
         let gate = Gate::new(options.session.governor.clone());
-        let rollover = OrderRollover::new::<P>(&options.session, wiring.clock.clone());
         let (session, presence) = session_at_start::<O, P>(&options.session, &wiring);
         let mut table = OrderTable::new(options.open_max);
         let names = OrderNames::new(options.run, options.recovery.runs.clone(), P::NAMES);
@@ -192,7 +194,8 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         OrderAgent {
             name: format!("{}:orders", options.venue),
             session,
-            rollover,
+            rollover: OrderRollover::new::<P>(&options.session, wiring.clock.clone()),
+            next_stream: NextStream::new::<P>(&options.session, &options.market, &wiring.clock),
             stream: stream_session::<P>(&options.session, options.market, &wiring.clock),
             rest: RestLines::new::<P>(options.rest, gate.governor()),
             commands: wiring.commands,
@@ -237,7 +240,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
                 query_all_ns: 0,
                 wants_query_of_all: false,
                 known: KnownRequests::of(P::ASKS_OVER_REST),
-                dead_man: DeadMan::new(options.dead_man_ms),
+                dead_man: DeadMan::new(options.dead_man_ms, dead_man_parts::<P>(&options.symbols)),
                 listing: None,
                 fills_max: P::FILLS_MAX,
                 lines: Reconciler::<O>::lines(),
@@ -366,6 +369,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         self.orders.disconnected();
         self.rest.iter_mut().for_each(RestLine::forget);
         self.stream.iter_mut().for_each(Session::suspend);
+        self.next_stream.iter_mut().for_each(NextStream::give_up);
     }
 
     /// Takes the frames of at most one read.
@@ -410,6 +414,11 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     }
 }
 
+/// The requests that set the venue's timer: one for each symbol, where it has one timer for each.
+fn dead_man_parts<P: OrderProtocol>(symbols: &SymbolMap) -> usize {
+    if P::DEAD_MAN_BY_SYMBOL { symbols.len() } else { 1 }
+}
+
 /// A venue that is off is not connected to.
 fn session_at_start<O, P: OrderProtocol>(
     options: &SessionOptions,
@@ -434,6 +443,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         self.rollover.register(registry);
         self.rest.iter_mut().for_each(|lines| lines.register(registry));
         self.stream.iter_mut().for_each(|stream| stream.register(registry));
+        self.next_stream.iter_mut().for_each(|stream| stream.register(registry));
     }
 
     fn duty_cycle(&mut self) -> usize {
@@ -460,7 +470,7 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
             work += self.step_rest();
         }
         if self.session.is_open() {
-            work += self.take_frames() + self.step_stream();
+            work += self.take_frames() + self.step_stream() + self.roll_stream();
             if !self.outgoing.timed.is_empty() {
                 self.write();
             }
@@ -532,7 +542,9 @@ impl<O: EventOutlet + Send + 'static, P: OrderProtocol> Agent for OrderAgent<O, 
         let own_ns = own_ns.min(self.account_poll_ns()).min(self.upkeep_timer_ns());
         let own_ns = own_ns.min(stream_ns).min(self.rollover.next_timer_ns(self.now_ns()));
         let beside_ns = self.stream.as_ref().map_or(u64::MAX, Session::next_timer_ns);
-        let own_ns = own_ns.min(rest_ns).min(beside_ns);
+        let next_ns =
+            self.next_stream.as_ref().map_or(u64::MAX, |next| next.next_timer_ns(self.now_ns()));
+        let own_ns = own_ns.min(rest_ns).min(beside_ns).min(next_ns);
         self.session.next_timer_ns().min(own_ns)
     }
 

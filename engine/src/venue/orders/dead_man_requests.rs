@@ -26,9 +26,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     pub(super) fn stand_dead_man_down(&mut self) -> bool {
         let now_ns = self.orders.now_ns;
         let dead_man = &mut self.orders.dead_man;
-        let is_waiting = dead_man.asked.is_some();
+        let is_waiting = dead_man.is_asked();
         // Where it has run out there is nothing to stop any more.
-        let is_over = !is_waiting && dead_man.until_ns <= now_ns;
+        let is_over = !dead_man.may_run(now_ns);
         let is_up = matches!(self.stage, Stage::Asking | Stage::Ready);
         if is_over || !is_up {
             return false;
@@ -54,10 +54,17 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         }
         let Some(id) = self.orders.requests.add(Asked::DeadMan, now_ns) else { return false };
         let time_ms = self.time_ms();
-        let is_written = self.protocol.dead_man(timeout_ms, id, time_ms, &mut self.text);
+        let part = self.orders.dead_man.begin(timeout_ms, now_ns);
+        let Self { protocol, symbols, text, .. } = self;
+        let is_written = match symbols.iter().nth(part) {
+            Some((native, _)) if P::DEAD_MAN_BY_SYMBOL => {
+                protocol.dead_man_of(native, timeout_ms, time_ms, text)
+            }
+            _ => protocol.dead_man(timeout_ms, id, time_ms, text),
+        };
         let is_sent = is_written && self.send_by(P::dead_man_way(timeout_ms), id);
         if is_sent {
-            self.orders.dead_man.sent(timeout_ms, now_ns);
+            self.orders.dead_man.sent();
         } else {
             self.orders.requests.take(id);
             self.orders.on_dead_man_failed(None);
@@ -68,11 +75,12 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 
 impl<O: EventOutlet> Reconciler<O> {
     pub(super) fn on_dead_man_set(&mut self, body: &ReplyBody<'_>) {
+        let now_ns = self.now_ns;
         if body.is_pending {
-            return self.dead_man.failed(self.now_ns);
+            return self.dead_man.failed(now_ns);
         }
         let was_running = self.dead_man.until_ns > 0;
-        let until_ns = self.dead_man.done();
+        let Some(until_ns) = self.dead_man.done(now_ns) else { return };
         self.stats.set_dead_man(until_ns);
         if was_running != (until_ns > 0) {
             let (venue, ms) = (&self.venue, self.dead_man.timeout_ms);

@@ -26,6 +26,7 @@ mod listing;
 mod model;
 mod names;
 mod next_session;
+mod next_stream;
 pub mod order;
 mod outgoing;
 mod plausible;

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::agent::OrderAgent;
 use super::leaving::LeftOrder;
+use super::next_stream::NextStream;
 use super::stage::{Presence, Stage};
 use crate::runtime::Phase;
 use crate::venue::EventOutlet;
@@ -137,6 +138,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         self.session.end_for_good();
         self.rollover.end_for_good();
         self.stream.iter_mut().for_each(Session::end_for_good);
+        self.next_stream.iter_mut().for_each(NextStream::end_for_good);
         self.orders.stats.set_state(self.session.state());
         self.ready.store(false, Ordering::Release);
         self.orders.outlet = None;

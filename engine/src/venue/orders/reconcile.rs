@@ -452,7 +452,7 @@ impl<O: EventOutlet> Reconciler<O> {
         self.note_ended(Asked::Balances);
         self.note_ended(Asked::Positions);
         self.account.disconnected();
-        self.dead_man.failed(self.now_ns);
+        self.dead_man.disconnected(self.now_ns);
         while let Some(of) = self.requests.next_symbol_cancel() {
             self.symbol_not_cancelled(of, RejectReason::NotConnected, 0);
         }

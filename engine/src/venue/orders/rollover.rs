@@ -124,8 +124,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let until_ns = now_ns + self.answer_ns.max(self.orders.in_flight_max_ns) + READ_ON_NS;
         self.rollover.step = Step::ReadingOn { until_ns };
         self.rollover.opened::<P>(now_ns);
-        // A stream of its own goes on as it is, as long as it is still the account's.
+        // A stream of its own follows, as long as it is still the account's.
         self.check_stream_path();
+        self.want_next_stream();
         self.orders.account_stream.subscribed(now_ns);
         // Nothing should be missing: a look at what is open costs little.
         self.orders.wants_query_of_all = true;

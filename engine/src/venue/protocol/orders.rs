@@ -575,7 +575,23 @@ pub trait OrderProtocol: Sized + Send + 'static {
         false
     }
 
-    /// What [`OrderProtocol::dead_man`] weighs against the venue's budget.
+    /// Whether the venue has one timer for each symbol: all are set by
+    /// [`OrderProtocol::dead_man_of`], one behind the other.
+    const DEAD_MAN_BY_SYMBOL: bool = false;
+
+    /// As [`OrderProtocol::dead_man`], of what is open in one symbol, by the venue's own name of
+    /// it; over REST.
+    fn dead_man_of(
+        &mut self,
+        _native: &str,
+        _timeout_ms: u32,
+        _time_ms: i64,
+        _out: &mut Vec<u8>,
+    ) -> bool {
+        false
+    }
+
+    /// What [`OrderProtocol::dead_man`] weighs against the venue's budget, each time.
     fn dead_man_weight(&self) -> u32 {
         1
     }

@@ -1,7 +1,7 @@
 //! The exchange: markets, the account, and the schedule that drives them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -43,8 +43,8 @@ pub struct Exchange {
     /// When all open orders are cancelled, nanoseconds of the monotonic clock. Set by whoever only
     /// looks at the exchange.
     cancel_all_ns: AtomicU64,
-    /// In this market alone, where there is one of this number.
-    cancel_all_in: AtomicUsize,
+    /// The same, of each market alone.
+    cancel_ns: Box<[AtomicU64]>,
     market_events: Vec<MarketEvent>,
     events: Vec<Event>,
 }
@@ -78,7 +78,7 @@ impl Exchange {
             next_cut_ns: now.ns + CUT_NS,
             cuts: 0,
             cancel_all_ns: AtomicU64::new(u64::MAX),
-            cancel_all_in: AtomicUsize::new(usize::MAX),
+            cancel_ns: options.symbols.iter().map(|_| AtomicU64::new(u64::MAX)).collect(),
             market_events: Vec::new(),
             events: Vec::new(),
         }
@@ -147,21 +147,36 @@ impl Exchange {
     /// All open orders are cancelled then, nanoseconds of the monotonic clock, unless it is said
     /// again before; `u64::MAX` takes it back. Once only.
     pub fn cancel_all_at(&self, at_ns: u64) {
-        self.cancel_all_in.store(usize::MAX, Ordering::Relaxed);
         self.cancel_all_ns.store(at_ns, Ordering::Relaxed);
+    }
+
+    /// The same, of one market.
+    pub fn cancel_all_of_at(&self, market: usize, at_ns: u64) {
+        self.cancel_ns[market].store(at_ns, Ordering::Relaxed);
     }
 
     /// All open orders of a market are cancelled, with the next thing that is due.
     pub fn cancel_all_of(&self, market: usize) {
-        self.cancel_all_in.store(market, Ordering::Relaxed);
-        self.cancel_all_ns.store(0, Ordering::Relaxed);
+        self.cancel_all_of_at(market, 0);
     }
 
-    fn cancel_all(&mut self, now: Moment) {
-        let only = self.cancel_all_in.load(Ordering::Relaxed);
-        self.cancel_all_at(u64::MAX);
-        let is_meant = |index: &usize| only == usize::MAX || only == *index;
-        for index in (0..self.markets.len()).filter(is_meant) {
+    /// When orders are cancelled next because of the time, nanoseconds of the monotonic clock.
+    fn next_cancel_ns(&self) -> u64 {
+        let all = std::iter::once(&self.cancel_all_ns).chain(&self.cancel_ns);
+        all.map(|at_ns| at_ns.load(Ordering::Relaxed)).min().unwrap_or(u64::MAX)
+    }
+
+    fn cancel_due(&mut self, now: Moment) {
+        let is_due = |at_ns: &AtomicU64| {
+            let is_due = at_ns.load(Ordering::Relaxed) <= now.ns;
+            if is_due {
+                at_ns.store(u64::MAX, Ordering::Relaxed);
+            }
+            is_due
+        };
+        let all = is_due(&self.cancel_all_ns);
+        let meant: Vec<bool> = self.cancel_ns.iter().map(|of| is_due(of) || all).collect();
+        for index in (0..self.markets.len()).filter(|index| meant[*index]) {
             for id in self.orders.open_ids(Some(index)) {
                 let cancel_id = self.new_name();
                 // One that a cancel before it has ended is over.
@@ -190,8 +205,8 @@ impl Exchange {
     /// Does all that is due by now. Returns how many market events were given up because the caller
     /// was held up for more than a second.
     pub fn tick(&mut self, now: Moment) -> u64 {
-        if now.ns >= self.cancel_all_ns.load(Ordering::Relaxed) {
-            self.cancel_all(now);
+        if now.ns >= self.next_cancel_ns() {
+            self.cancel_due(now);
         }
         if self.live.is_some() {
             self.follow(now);
@@ -224,7 +239,7 @@ impl Exchange {
             Some(_) => now_ns + FOLLOW_NS,
             None => {
                 let due_ns = self.pace.next_due_ns(now_ns).min(self.next_cut_ns);
-                due_ns.min(self.cancel_all_ns.load(Ordering::Relaxed))
+                due_ns.min(self.next_cancel_ns())
             }
         }
     }

@@ -262,6 +262,7 @@ fn suffix(feed: Feed) -> &'static str {
 fn weight(request: &HttpRequest) -> u32 {
     match request.path.as_str() {
         "/fapi/v1/openOrders" if request.parameter("symbol").is_none() => return 40,
+        "/fapi/v1/countdownCancelAll" => return 10,
         "/fapi/v1/userTrades" | "/fapi/v3/balance" | "/fapi/v3/positionRisk" => return 5,
         _ => {}
     }

@@ -43,6 +43,8 @@ pub(super) struct FuturesOrders {
     streams: Cell<u32>,
     /// The last of them lives until then, ms of the epoch.
     alive_until_ms: Cell<i64>,
+    /// How long a second of its timers is.
+    timer_second_ns: u64,
 }
 
 impl FuturesOrders {
@@ -53,6 +55,7 @@ impl FuturesOrders {
             symbols: options.symbols.clone(),
             streams: Cell::new(0),
             alive_until_ms: Cell::new(0),
+            timer_second_ns: options.timer_second_ns,
         }
     }
 
@@ -174,11 +177,32 @@ impl FuturesOrders {
         format!("[{}]", its.into_iter().map(text).collect::<Vec<_>>().join(","))
     }
 
+    /// Cancels all of a market unless it is told again in time; 0 ends that.
+    fn count_down(
+        &self,
+        request: &HttpRequest,
+        (market, symbol): (usize, &str),
+        exchange: &Exchange,
+        now: Moment,
+    ) -> Result<String, Told> {
+        let wanted = request.parameter("countdownTime").and_then(|ms| ms.parse::<u64>().ok());
+        let ms = wanted.ok_or_else(|| {
+            Told::bad(-1102, "Mandatory parameter 'countdownTime' was not sent or malformed.")
+        })?;
+        let at_ns = match ms {
+            0 => u64::MAX,
+            ms => now.ns.saturating_add(ms.saturating_mul(self.timer_second_ns) / 1_000),
+        };
+        exchange.cancel_all_of_at(market, at_ns);
+        Ok(json!({"symbol": symbol, "countdownTime": ms.to_string()}).to_string())
+    }
+
     fn answer(
         &self,
         request: &HttpRequest,
         exchange: &Exchange,
         is_behind: bool,
+        now: Moment,
     ) -> Option<Result<String, Told>> {
         let symbol = request.parameter("symbol").unwrap_or_default();
         let market = exchange.market(&symbol);
@@ -200,6 +224,9 @@ impl FuturesOrders {
                 let message = "The operation of cancel all open order is done.";
                 json!({"code": 200, "msg": message}).to_string()
             }),
+            ("POST", "/fapi/v1/countdownCancelAll") => market
+                .ok_or_else(no_market)
+                .and_then(|market| self.count_down(request, (market, &symbol), exchange, now)),
             ("GET", "/fapi/v1/userTrades") => Ok(self.fills_of(request, exchange)),
             ("GET", "/fapi/v3/positionRisk") => Ok(words::positions(exchange).to_string()),
             ("GET", "/fapi/v3/balance") => {
@@ -298,7 +325,7 @@ impl OrderFormat for FuturesOrders {
         is_behind: bool,
         now: Moment,
     ) -> Option<Reply> {
-        let answer = self.answer(request, exchange, is_behind)?;
+        let answer = self.answer(request, exchange, is_behind, now)?;
         let answer = self.check_signature(request, now).and(answer);
         Some(match answer {
             Ok(body) => Reply::json(body.into_bytes()),
