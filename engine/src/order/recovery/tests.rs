@@ -7,7 +7,7 @@ use zerocopy::FromZeros;
 use super::*;
 use crate::event::{
     AssetAmount, Certainty, ClientOrderId, ExecReport, ExecType, FEE_UNKNOWN, INFERRED,
-    InstrumentId, OrderStatus, Price, Side, VenueRef,
+    InstrumentId, OrderStatus, Price, Side, VenueId, VenueRef,
 };
 use crate::instrument::Instruments;
 use crate::journal::{
@@ -150,6 +150,8 @@ fn open_orders_positions_and_names_of_all_starts_are_taken_up() {
     let tracker = &recovered.books[0].tracker;
     assert_eq!(tracker.position(BTC).net, 14);
     assert_eq!(tracker.position(BTC).cash, -99 * 14);
+    let held = RecordedPosition { venue: VenueId(0), instrument: BTC, qty: 14 };
+    assert_eq!(recovered.positions, [held], "of all strategies together");
     assert_eq!(tracker.find(ClientOrderId(first + 1)).map(|order| order.filled.0), Some(4));
     assert_eq!(tracker.counts(), crate::order::OrderCounts::default(), "counts are of a run");
     assert_eq!(recovered.books[1].tracker.open().len(), 1);

@@ -323,8 +323,11 @@ impl FuturesOrders {
         crate::text::hide_passing(&signature);
         let api_key = self.credentials.api_key();
         out.clear();
-        let text =
-            format!("{method} {path}?{query}&signature={signature}\nX-MBX-APIKEY: {api_key}\n\n");
+        // All is in the query.
+        let length = if method == "POST" { "Content-Length: 0\n" } else { "" };
+        let text = format!(
+            "{method} {path}?{query}&signature={signature}\nX-MBX-APIKEY: {api_key}\n{length}\n"
+        );
         out.extend_from_slice(text.as_bytes());
     }
 }
@@ -407,6 +410,16 @@ mod tests {
             let refused = protocol.place(&spoilt, &request(9), &mut out);
             assert_eq!(refused, Err(RejectReason::Unsupported));
         }
+    }
+
+    #[test]
+    fn the_countdown_of_a_symbol_is_set_over_rest() {
+        let (mut protocol, mut out) = (protocol(), Vec::new());
+        assert!(protocol.dead_man_of("BTCUSDT", 30_000, 1_000, &mut out));
+        let text = String::from_utf8(out).unwrap();
+        let start = "POST /fapi/v1/countdownCancelAll?symbol=BTCUSDT&countdownTime=30000&\
+                     timestamp=1000&signature=";
+        assert!(text.starts_with(start) && text.ends_with("\nContent-Length: 0\n\n"), "{text}");
     }
 
     #[test]

@@ -46,10 +46,11 @@ impl OrderDecoder for FuturesReports {
 mod tests {
     use super::*;
     use crate::event::{
-        AssetAmount, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef, asset_code,
+        AssetAmount, ExecType, ExpiryReason, InstrumentId, Liquidity, OrderStatus, Side, VenueRef,
+        asset_code,
     };
     use crate::venue::LetterReason;
-    use crate::venue::protocol::AssetBalance;
+    use crate::venue::protocol::{AccountPosition, AssetBalance};
 
     /// The documented order update, of an account in one-way mode.
     const TRADE: &str = r#"{"e":"ORDER_TRADE_UPDATE","E":1568879465651,"T":1568879465650,"o":{"s":"BTCUSDT","c":"p1-0-7","S":"SELL","o":"LIMIT","f":"GTC","q":"0.002","p":"7100.50","ap":"7100.50","sp":"0","x":"TRADE","X":"PARTIALLY_FILLED","i":8886774,"l":"0.001","z":"0.001","L":"7100.50","N":"USDT","n":"0.01","T":1568879465650,"t":12345678,"b":"0","a":"9.91","m":true,"R":false,"wt":"CONTRACT_PRICE","ot":"LIMIT","ps":"BOTH","cp":false,"AP":"0","cr":"0","pP":false,"si":0,"ss":0,"rp":"12.34","V":"EXPIRE_MAKER","pm":"OPPONENT","gtd":0,"er":"0"}}"#;
@@ -170,6 +171,35 @@ mod tests {
         let body = reply.outcome.unwrap();
         assert_eq!(body.balances, [balance("USDT", 12_250_000_000)]);
         assert!(body.unreadable.is_some(), "a debt is no balance that the engine can hold");
+    }
+
+    #[test]
+    fn positions_are_read_where_they_are_ours_and_what_can_not_be_leaves_the_others() {
+        let mut decoder = FuturesReports::new(SymbolMap::of_test(&["BTCUSDT", "ETHUSDT"]), 1 << 20);
+        let held = |index, qty| AccountPosition { instrument: InstrumentId(index), qty };
+        let mut told = |frame: &str| match decoder.decode(frame.as_bytes()) {
+            Ok(OrderMessage::Balances { positions, unreadable, .. }) => {
+                (positions.to_vec(), unreadable.map(|error| error.reason))
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told(ACCOUNT), (vec![held(0, -1_000_000)], None));
+        assert_eq!(told(&ACCOUNT.replace(r#""s":"BTCUSDT""#, r#""s":"DOGEUSDT""#)), (vec![], None));
+        for (from, to, reason) in [
+            (r#""pa":"-10""#, r#""pa":"ten""#, LetterReason::Number),
+            (r#""pa":"-10","#, "", LetterReason::Field),
+            (r#""ps":"BOTH""#, r#""ps":"SHORT""#, LetterReason::Unknown),
+        ] {
+            let other = r#"{"s":"ETHUSDT","pa":"3","ps":"BOTH"}]"#;
+            let frame = ACCOUNT.replace(from, to).replace("}]}}", &format!("}},{other}}}}}"));
+            assert_eq!(told(&frame), (vec![held(1, 300_000)], Some(reason)), "{to}");
+        }
+        let listed = r#"[{"symbol":"BTCUSDT","positionSide":"BOTH","positionAmt":"0.5","entryPrice":"1.0","updateTime":1720736417660},{"symbol":"DOGEUSDT","positionSide":"BOTH","positionAmt":"1"}]"#;
+        let Ok(OrderMessage::Reply(reply)) = decoder.decode_rest(3, 200, listed.as_bytes()) else {
+            panic!()
+        };
+        let body = reply.outcome.unwrap();
+        assert_eq!((body.positions, body.unreadable), (&[held(0, 50_000)][..], None));
     }
 
     #[test]

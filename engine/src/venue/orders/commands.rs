@@ -125,7 +125,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             }
             let verdict = waiting.verdict(self.orders.table.get(waiting.old), self.orders.now_ns);
             // Once nothing that adds risk leaves any more, there is nothing to wait for.
-            let may_leave = self.may_add_risk(&waiting.command);
+            let (instrument, flags) = (waiting.command.instrument_id(), waiting.command.flags);
+            let is_known = self.orders.is_position_known(instrument, flags);
+            let may_leave = self.may_add_risk(&waiting.command).and(is_known);
             if verdict.is_none() && may_leave.is_ok() {
                 index += 1;
                 continue;

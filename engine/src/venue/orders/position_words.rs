@@ -64,6 +64,14 @@ impl<O: EventOutlet> Reconciler<O> {
         for finding in self.account.held.listed(listed, times, is_at_rest) {
             self.say_position(finding);
         }
+        self.show_positions();
+    }
+
+    /// Shows the differences as they are now.
+    #[cold]
+    fn show_positions(&self) {
+        let all: Vec<_> = self.account.held.differences().collect();
+        self.stats.set_positions(all.into_iter().map(|of| self.difference(of)).collect());
     }
 
     #[cold]
@@ -89,8 +97,7 @@ impl<O: EventOutlet> Reconciler<O> {
                  difference is taken as none of this engine's, and counts in no limit"
             ),
         }
-        let all: Vec<_> = self.account.held.differences().collect();
-        self.stats.set_positions(all.into_iter().map(|of| self.difference(of)).collect());
+        self.show_positions();
     }
 
     #[cold]

@@ -304,9 +304,9 @@ impl<C: Content> Server<C> {
             return self.serve_handshake(slot, request, key, now);
         }
         let reply = match request.method.as_str() {
-            "GET" => self.content.rest(slot, request, &mut self.clients, now),
-            // What changes something is told in a body.
-            "POST" if !request.body.is_empty() => {
+            "GET" | "DELETE" => self.content.rest(slot, request, &mut self.clients, now),
+            // What changes something is told in a body, or says that it has none.
+            "POST" if !request.body.is_empty() || request.header("content-length").is_some() => {
                 self.content.rest(slot, request, &mut self.clients, now)
             }
             _ => Some(Reply::new(405, b"{}".to_vec())),
