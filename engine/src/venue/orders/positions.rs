@@ -218,7 +218,8 @@ impl HeldPositions {
             findings.extend(verdict.map(|verdict| (instrument, verdict, row.ours, venues)));
         }
         self.look_for_uneven();
-        if self.rows.iter().all(|row| !matches!(row.standing, Standing::Uneven { .. })) {
+        let is_open = |row: &Row| matches!(row.standing, Standing::Uneven { .. });
+        if self.is_uneven && !self.rows.iter().any(is_open) {
             self.next_ns = now_ns + PROVED_AGAIN_NS;
         }
         findings
