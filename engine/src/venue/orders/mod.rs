@@ -49,6 +49,7 @@ mod start_recovery;
 pub mod states;
 mod strangers;
 mod stream_line;
+mod stream_rollover;
 mod stream_watch;
 pub mod table;
 mod taken_up;
