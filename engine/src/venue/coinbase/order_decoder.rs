@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 use arrayvec::ArrayVec;
 use simd_json::Node;
 
+pub(super) use self::rest::CANCELS_MAX;
 use self::rest::{Lists, read_answer, read_batch};
-use super::orders::CANCELS_MAX;
 use super::refusals::{NOT_FOUND, NOT_IN_TIME, NOT_LISTED, failure_of, meaning_of};
 use crate::event::{ExpiryReason, OrderStatus, Side, VenueRef};
 use crate::venue::codec::{

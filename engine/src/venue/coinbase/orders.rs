@@ -18,7 +18,7 @@
 
 use std::io::Write;
 
-use super::order_decoder::{CoinbaseReports, ListPart, at_cursor, parameter};
+use super::order_decoder::{CANCELS_MAX, CoinbaseReports, ListPart, at_cursor, parameter};
 use super::refusals::meaning_of;
 use super::token::CoinbaseKey;
 use crate::event::{RejectReason, Side, VenueRef, push_scaled};
@@ -40,8 +40,6 @@ const ORDER: &str = "/api/v3/brokerage/orders/historical/";
 const ACCOUNTS: &str = "/api/v3/brokerage/accounts";
 /// Bytes of a body for which there is room from the start.
 const BODY_BYTES: usize = 1_024;
-/// Cancels of one request. The venue names no limit.
-pub(super) const CANCELS_MAX: usize = 20;
 /// An order was created by the venue's clock so long before we sent it by ours, ms, at most: its
 /// token is good for [ten seconds](super::token), and checked by some leeway, which is not told.
 const CLOCKS_APART_MS: i64 = 60_000;

@@ -3,7 +3,6 @@
 use arrayvec::ArrayVec;
 use simd_json::Node;
 
-use super::super::orders::CANCELS_MAX;
 use super::super::refusals::failure_of;
 use super::{LISTED_MAX, Terms, Value, name_of, read_side, read_status, state, symbol_of, text};
 use crate::event::{AssetAmount, Liquidity, OrderStatus, VenueRef};
@@ -16,6 +15,9 @@ use crate::venue::protocol::{
     AssetBalance, Failure, KeptReply, ListedOrder, ReplyBody, Several, listed_text,
 };
 use crate::venue::{LetterReason, SymbolMap};
+
+/// Cancels of one request. The venue names no limit.
+pub(in super::super) const CANCELS_MAX: usize = 20;
 
 type Told<'a> = Result<ReplyBody<'a>, Failure<'a>>;
 
