@@ -40,7 +40,8 @@ pub(super) fn on_record(of: &Evidence<'_>) -> Vec<String> {
     found
 }
 
-/// 18: with `on_start = "cancel"` what was open before is over before anything new is there.
+/// 18: with `on_start = "cancel"` what was open before is over before anything new is there. What
+/// the venue has taken in only then, later than it takes anything by its own rules, was not.
 fn cancelled_first(of: &Evidence<'_>) -> Vec<String> {
     let mut found = Vec::new();
     if of.plan.restart.on_start != OnStart::Cancel {
@@ -54,7 +55,8 @@ fn cancelled_first(of: &Evidence<'_>) -> Vec<String> {
             let Some(first_ms) = new.map(|order| order.created_ms).min() else { continue };
             for order in ledger.orders.values() {
                 let name = &order.client_order_id;
-                let is_old = Evidence::key_of(name).is_some_and(|key| known.contains(&key));
+                let is_known = Evidence::key_of(name).is_some_and(|key| known.contains(&key));
+                let is_old = is_known && order.created_ms <= first_ms;
                 if is_old && (order.is_open() || order.updated_ms > first_ms) {
                     let late_ms = order.updated_ms - first_ms;
                     found.push(format!("{name} lived {late_ms} ms longer than run {run} waited"));
