@@ -9,6 +9,7 @@ use pitlane_engine::config::{Config, ConsumerConfig};
 use pitlane_engine::report::Report;
 use pitlane_engine::text::escaped;
 use pitlane_engine::venue::recorder::{RecordedConnection, RecorderOptions, RecorderTotals};
+use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::{LaunchOptions, StrategyRegistry, launch_with};
 
 use crate::cli::RecordArgs;
@@ -61,13 +62,16 @@ pub(crate) fn record(
     }
 }
 
-/// Market data of every kind for all instruments, and no orders.
+/// Market data of every kind for all instruments, and no orders. A key stays where market data
+/// takes one.
 pub(crate) fn listen_only(config: &mut Config) {
     config.risk.trading = false;
     config.consumers = vec![ConsumerConfig::of_strategy("noop")];
     for venue in &mut config.venues {
-        (venue.api_url, venue.api_key, venue.api_key_env) = (None, None, None);
-        venue.private_key_file = None;
+        (venue.api_url, venue.private_key_file) = (None, None);
+        if VenueKind::find(&venue.kind).is_none_or(|kind| kind.key_header.is_none()) {
+            (venue.api_key, venue.api_key_env) = (None, None);
+        }
     }
 }
 

@@ -36,6 +36,23 @@ impl RecordedSymbol {
     pub fn new(native: &str) -> RecordedSymbol {
         RecordedSymbol { native: native.to_owned(), price_scale: SCALE, qty_scale: SCALE }
     }
+
+    /// The instrument that is made of it.
+    #[must_use]
+    pub fn instrument(&self) -> InstrumentConfig {
+        let RecordedSymbol { native, price_scale, qty_scale } = self;
+        let (base, quote) = assets(native);
+        let unit = |scale: u8| format_scaled(1, scale).to_string();
+        InstrumentConfig {
+            symbol: format!("{base}-{quote}"),
+            native: Some(BTreeMap::from([(RECORDED_VENUE.to_owned(), native.clone())])),
+            price_scale: *price_scale,
+            qty_scale: *qty_scale,
+            tick: unit(*price_scale),
+            step: unit(*qty_scale),
+            ..InstrumentConfig::default()
+        }
+    }
 }
 
 impl Config {
@@ -75,7 +92,7 @@ impl Config {
             ..VenueConfig::default()
         }];
         if !self.origin.has("instrument") {
-            self.instruments = symbols.iter().map(instrument).collect();
+            self.instruments = symbols.iter().map(RecordedSymbol::instrument).collect();
             return Ok(());
         }
         let known = |native: &&String| {
@@ -89,21 +106,6 @@ impl Config {
                 Err(self.error_at("instrument", &problem, &allowed))
             }
         }
-    }
-}
-
-fn instrument(symbol: &RecordedSymbol) -> InstrumentConfig {
-    let RecordedSymbol { native, price_scale, qty_scale } = symbol;
-    let (base, quote) = assets(native);
-    let unit = |scale: u8| format_scaled(1, scale).to_string();
-    InstrumentConfig {
-        symbol: format!("{base}-{quote}"),
-        native: Some(BTreeMap::from([(RECORDED_VENUE.to_owned(), native.clone())])),
-        price_scale: *price_scale,
-        qty_scale: *qty_scale,
-        tick: unit(*price_scale),
-        step: unit(*qty_scale),
-        ..InstrumentConfig::default()
     }
 }
 

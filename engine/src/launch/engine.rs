@@ -23,6 +23,7 @@ use crate::runtime::{
 };
 use crate::safety::{LastResort, Quarantine, TradingSwitch};
 use crate::telemetry::ProbeLink;
+use crate::venue::InstrumentWord;
 use crate::venue::recorder::RecorderTotals;
 
 /// What an [`Engine`] is made of.
@@ -140,6 +141,15 @@ impl Engine {
     #[must_use]
     pub fn recorder(&self) -> Option<RecorderTotals> {
         self.parts.as_ref()?.threads.venues.totals.clone()
+    }
+
+    /// What a venue of this name has said of its instruments, by its own names of them and in the
+    /// order of the configuration; empty where it is not asked.
+    #[must_use]
+    pub fn instrument_words(&self, venue: &str) -> Vec<(String, InstrumentWord)> {
+        let boards = self.parts.iter().flat_map(|parts| &parts.readings.instrument_boards);
+        let its = boards.into_iter().find(|(name, _)| name == venue);
+        its.map(|(_, board)| board.read()).unwrap_or_default()
     }
 
     /// How far a recording has been taken in; `None` when none is played. It is over once every

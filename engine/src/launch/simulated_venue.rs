@@ -16,7 +16,7 @@ use crate::venue::simulated::{
     DialectKind, FaultPlan, LimitRules, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions,
 };
 use crate::venue::transport::{Endpoint, EndpointError, Scheme};
-use crate::venue::{VenueClock, VenueSwitch};
+use crate::venue::{InstrumentBoard, VenueClock, VenueSwitch};
 use crate::world::Spawn;
 use crate::world::tape::{self, Tag};
 
@@ -57,10 +57,7 @@ impl Assembly<'_> {
             ),
             events_per_s: simulated.events_per_s,
             api_key: SIMULATED_API_KEY.to_owned(),
-            verifying_key: orders
-                .as_ref()
-                .map(|keyed| keyed.verifying_key.clone())
-                .unwrap_or_default(),
+            verifying_key: orders.as_ref().map_or(Vec::new(), |of| of.verifying_key.clone()),
             limits: simulated_rules(simulated),
             fault_plan: faults.clone(),
             ..SimulatedVenueOptions::default()
@@ -77,6 +74,7 @@ impl Assembly<'_> {
                 None => None,
             };
             Ok(VenueSetup {
+                instruments: InstrumentBoard::default(),
                 clock: VenueClock::new(&name, self.builder.clock.clone()),
                 switch: VenueSwitch::default(),
                 paper: None,

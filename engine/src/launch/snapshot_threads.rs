@@ -62,6 +62,7 @@ impl Assembly<'_> {
             stream_path: setup.streams_at.first().map_or("", Endpoint::path).to_owned(),
             learns_limits: role == "market",
             watched: (watched, self.config.session.instrument_refresh_s * 1_000_000_000),
+            board: setup.instruments.clone(),
             venue_clock,
             clock: self.builder.clock.clone(),
             wakers: self.wakers.clone(),

@@ -16,7 +16,7 @@ use crate::venue::protocol::{KeyError, Keys, VenueLimits};
 use crate::venue::registry::{KeyedOrders, OrderKind, VenueKind};
 use crate::venue::simulated::{DialectKind, LiveFeeds};
 use crate::venue::transport::{Endpoint, RestOptions, Scheme, SessionLimits, SessionOptions};
-use crate::venue::{SymbolMap, VenueClock, VenueSwitch};
+use crate::venue::{InstrumentBoard, SymbolMap, VenueClock, VenueSwitch};
 use crate::world::{Files, TlsTrust, World};
 
 /// Bytes of an answer to a guard, at most: a list of open orders.
@@ -35,6 +35,8 @@ pub(super) struct VenueSetup {
     pub(super) switch: VenueSwitch,
     /// Lines that a market connection's handshake says more, each ended by CR and LF.
     pub(super) stream_headers: String,
+    /// What it says of its instruments.
+    pub(super) instruments: InstrumentBoard,
     /// By the number of the route.
     pub(super) streams_at: Vec<Endpoint>,
     pub(super) rest: Option<Endpoint>,
@@ -119,6 +121,7 @@ pub(super) fn configured(
         governor: Governor::named(&venue.name, kind.limits.counted, config.consumers.len()),
         stream_headers: stream_headers(config, number, venue, kind)?,
         streams_at,
+        instruments: InstrumentBoard::default(),
         clock: VenueClock::new(&venue.name, world.clock.clone()),
         switch: VenueSwitch::default(),
         rest,

@@ -24,7 +24,7 @@ use crate::venue::market::{
 use crate::venue::orders::{OrderOptions, OrderWiring};
 use crate::venue::registry::{KeyedOrders, VenueKind};
 use crate::venue::transport::{Endpoint, RestOptions, SessionLimits, SessionOptions};
-use crate::venue::{IntakeStats, LaneOutlet, SymbolMap, VenueSwitch};
+use crate::venue::{InstrumentBoard, IntakeStats, LaneOutlet, SymbolMap, VenueSwitch};
 
 /// Sockets to REST of order sessions have numbers of their own in their core's poller.
 const ORDERS_REST_TOKENS: usize = 1 << 21;
@@ -105,6 +105,8 @@ impl Assembly<'_> {
         let api = setup.api.take();
         let name = &setup.name;
         let symbols = symbol_map(self.config, name, &self.builder.readings.instruments)?;
+        setup.instruments = InstrumentBoard::of(&symbols);
+        self.builder.readings.instrument_boards.push((name.clone(), setup.instruments.clone()));
         let switch = setup.switch.clone();
         switch.set(self.config.starts(number));
         self.builder.readings.switches.push(Some(switch.clone()));

@@ -18,7 +18,8 @@ use crate::runtime::{ContentionBook, ContentionFigures, StallBook, StallFigures}
 use crate::safety::Heartbeat;
 use crate::telemetry::{DeadLetterCounts, Term, Terms};
 use crate::venue::governor::{Allowance, Governor, GovernorReading};
-use crate::venue::{IntakeStats, VenueClock, VenueClockReading, VenueCounters, VenueSwitch};
+use crate::venue::{InstrumentBoard, IntakeStats, VenueClock, VenueClockReading};
+use crate::venue::{VenueCounters, VenueSwitch};
 use crate::world::Clock;
 use crate::world::tape::TapeState;
 
@@ -47,6 +48,8 @@ pub(crate) struct Readings {
     pub(crate) trading: TradingReader,
     /// The time of each of these venues.
     pub(crate) clocks: Vec<(String, VenueClock)>,
+    /// What each of these venues says of its instruments.
+    pub(crate) instrument_boards: Vec<(String, InstrumentBoard)>,
     /// Of each pinned thread, what others took of its core.
     pub(crate) contention: Vec<Arc<ContentionBook>>,
     /// Venues whose orders are matched in this process.

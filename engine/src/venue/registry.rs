@@ -11,25 +11,27 @@ use super::binance::{BinanceOrders, SpotMarket};
 use super::binance_futures::{FuturesMarket, FuturesOrders};
 use super::binance_sbe::SbeMarket;
 use super::bybit::{BybitMarket, BybitOrders};
+use super::codec::DecodeError;
 use super::coinbase::{CoinbaseMarket, CoinbaseOrders};
 use super::kraken::{KrakenMarket, KrakenOrders};
 use super::letter_reader::{ReadFrame, market_reader, order_reader};
 use super::market::{
     Conformance, Connection, Fit, MarketAgent, MarketOptions, MarketWiring, Recorded,
-    SnapshotAgent, SnapshotClient, SnapshotOptions, Stream, StreamPort,
+    SnapshotAgent, SnapshotClient, SnapshotOptions, Stream, StreamPort, symbol_map,
 };
 use super::okx::{OkxMarket, OkxOrders};
 use super::orders::{
     Guard, GuardOptions, GuardSession, OrderAgent, OrderOptions, OrderWiring, RestGuard,
 };
 use super::protocol::{
-    KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, Signer, VenueLimits,
+    KeyError, Keys, MarketProtocol, OrderDecoder, OrderProtocol, ReadInstruments, Signer,
+    VenueLimits,
 };
 use super::simulated::dialect::{RecordedDialect, binance_futures, binance_sbe, binance_spot};
 use super::simulated::dialect::{bybit, coinbase, kraken, okx};
 use super::simulated::{DialectKind, Recording, RecordingError};
 use super::transport::RestOptions;
-use super::{LaneOutlet, LetterReader, StreamOrders, SymbolMap};
+use super::{InstrumentBoard, InstrumentWord, LaneOutlet, LetterReader, StreamOrders, SymbolMap};
 use crate::config::{Config, RecordedSymbol};
 use crate::order::Capabilities;
 use crate::runtime::Agent;
@@ -56,6 +58,7 @@ pub struct VenueKind {
     pub(crate) book_levels_usual: usize,
     /// Whether REST tells if instruments trade, and in which increments.
     pub tells_instruments: bool,
+    read_instruments: Option<ReadInstruments>,
     /// See [`Connection::spread`].
     pub spread: Spread,
     /// See [`SnapshotAgent::new`].
@@ -162,6 +165,10 @@ const fn of<P: MarketProtocol>(
         frame_bytes_usual: P::FRAME_BYTES_USUAL,
         book_levels_usual: P::BOOK_LEVELS_USUAL,
         tells_instruments: P::INSTRUMENTS.is_some(),
+        read_instruments: match P::INSTRUMENTS {
+            Some(request) => Some(request.read),
+            None => None,
+        },
         spread: Connection::spread::<P>,
         snapshot_agent: snapshot_agent::<P>,
         fit: Fit::of::<P>,
@@ -371,6 +378,33 @@ impl VenueKind {
             Some(native) => (time_ns, Recorded::Snapshot { native, body: text }),
         });
         (self.conformance)(recording.symbols(), &mut steps)
+    }
+
+    /// What the venue says of the instruments of a recording of this kind, where that is in it: by
+    /// its own names of them. Empty where nothing is; an error, where what is there can't be read.
+    ///
+    /// # Errors
+    /// [`DecodeError`] says what was wrong.
+    pub fn recorded_instruments(
+        &self,
+        recording: &Recording,
+    ) -> Result<Vec<(String, InstrumentWord)>, DecodeError> {
+        let lists = recording.instrument_lists();
+        let symbols = symbol_map(recording.symbols());
+        let (Some(read), Some(symbols), false) = (self.read_instruments, symbols, lists.is_empty())
+        else {
+            return Ok(Vec::new());
+        };
+        let board = InstrumentBoard::of(&symbols);
+        for list in lists {
+            read(list.as_bytes(), &symbols, &mut |word| {
+                if let Some(native) = symbols.native(word.instrument) {
+                    board.hear(native, &word);
+                }
+            })?;
+        }
+        // A list may be of one instrument alone.
+        Ok(board.read())
     }
 
     /// What a venue is that names no kind.

@@ -20,7 +20,9 @@ use pitlane_engine::venue::simulated::{
 use pitlane_engine::venue::transport::{
     Endpoint, RestOptions, Scheme, SessionLimits, SessionOptions,
 };
-use pitlane_engine::venue::{IntakeStats, SessionState, VenueCounters, VenueSwitch};
+use pitlane_engine::venue::{
+    InstrumentBoard, IntakeStats, SessionState, VenueCounters, VenueSwitch,
+};
 use pitlane_engine::world::Net;
 
 use crate::harness::{
@@ -233,6 +235,7 @@ fn snapshots<P: MarketProtocol>(
         stream_path: String::new(),
         learns_limits: false,
         watched: (Vec::new(), 0),
+        board: InstrumentBoard::default(),
         venue_clock: None,
         clock: clock.clone(),
         wakers: CoreWakers::default(),

@@ -11,7 +11,7 @@ use crate::event::{Instrument, parse_wide};
 use crate::venue::codec::{
     DecodeError, JsonBuffer, elements, members, need_text, pick, text, unsigned,
 };
-use crate::venue::protocol::{ToldInstrument, instrument_data};
+use crate::venue::protocol::{ToldInstrument, ToldRules, instrument_data};
 use crate::venue::{Scales, SymbolMap};
 
 /// Decimal places of a millionth.
@@ -49,11 +49,37 @@ pub(in crate::venue) fn read_instruments(
             let native = need_text(native, "symbol missing or no text")?;
             let Some(symbol) = symbols.lookup(native.as_bytes()) else { continue };
             let status = need_text(status.or(contract), "status missing or no text")?;
-            let data = read_data(symbol.scales, status, filters.unwrap_or_default());
-            take(ToldInstrument { instrument: symbol.instrument, status, data });
+            let filters = filters.unwrap_or_default();
+            let data = read_data(symbol.scales, status, filters);
+            let rules = read_rules(nodes, filters);
+            take(ToldInstrument { instrument: symbol.instrument, status, rules, data });
         }
         Ok(())
     })
+}
+
+/// The rules that filters set, as far as they can be read.
+fn read_rules<'a>(nodes: &[Node<'a>], filters: &[Node<'a>]) -> ToldRules<'a> {
+    let of = |nodes: &[Node<'a>], name: &str| {
+        let found = members(nodes).find(|(member, _)| *member == name);
+        found.and_then(|(_, value)| text(value))
+    };
+    let assets = [of(nodes, "baseAsset"), of(nodes, "quoteAsset")];
+    let mut rules = ToldRules { assets, ..ToldRules::default() };
+    for filter in elements(filters).into_iter().flatten() {
+        match of(filter, "filterType") {
+            Some("PRICE_FILTER") => rules.tick = of(filter, "tickSize"),
+            Some("LOT_SIZE") => {
+                (rules.step, rules.min_qty) = (of(filter, "stepSize"), of(filter, "minQty"));
+            }
+            // Spot has either of the first two; the third member is that of futures.
+            Some("NOTIONAL" | "MIN_NOTIONAL") => {
+                rules.min_notional = of(filter, "minNotional").or_else(|| of(filter, "notional"));
+            }
+            _ => {}
+        }
+    }
+    rules
 }
 
 fn read_data(

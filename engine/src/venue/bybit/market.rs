@@ -5,16 +5,18 @@
 //! in the stream: a snapshot at any time starts one over, changes are numbered one by one. A ping
 //! is a text of its own.
 
+use simd_json::Node;
+
 use super::market_decoder::{self, EVENTS_MAX};
 use crate::event::EventKind;
 use crate::venue::book::BookRule;
 use crate::venue::codec::{
-    DecodeError, JsonBuffer, elements, need_text, need_word, pick, unsigned,
+    DecodeError, JsonBuffer, Value, elements, need_text, need_word, pick, text, unsigned,
 };
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
     InstrumentsRequest, KeepAlive, MarketFrames, MarketProtocol, MarketSink, SnapshotFrom,
-    TimeRequest, ToldInstrument, VenueLimits, instrument_data,
+    TimeRequest, ToldInstrument, ToldRules, VenueLimits, instrument_data,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
@@ -151,9 +153,32 @@ fn read_instruments(
                 let tick = need_text(tick, "tickSize missing or no text")?;
                 instrument_data(symbol.scales, (tick, step), is_trading)
             };
-            take(ToldInstrument { instrument: symbol.instrument, status, data: data() });
+            let rules = read_rules(entry, lots, prices)?;
+            take(ToldInstrument { instrument: symbol.instrument, status, rules, data: data() });
         }
         Ok(())
+    })
+}
+
+/// The rules of an instrument. The least value is `minOrderAmt` of spot and `minNotionalValue` of
+/// contracts.
+fn read_rules<'a>(
+    entry: &[Node<'a>],
+    lots: Value<'_, 'a>,
+    prices: Value<'_, 'a>,
+) -> Result<ToldRules<'a>, DecodeError> {
+    let assets = pick(entry, ["baseCoin", "quoteCoin"])?;
+    let [tick] = pick(prices.unwrap_or_default(), ["tickSize"])?;
+    let lots = lots.unwrap_or_default();
+    let steps = pick(lots, ["qtyStep", "basePrecision"])?;
+    let [least, of_spot, of_contracts] =
+        pick(lots, ["minOrderQty", "minOrderAmt", "minNotionalValue"])?;
+    Ok(ToldRules {
+        tick: tick.and_then(text),
+        step: steps[0].or(steps[1]).and_then(text),
+        min_qty: least.and_then(text),
+        min_notional: of_spot.or(of_contracts).and_then(text),
+        assets: assets.map(|asset| asset.and_then(text)),
     })
 }
 

@@ -9,11 +9,11 @@
 use super::market_decoder::MarketDecoder;
 use crate::event::EventKind;
 use crate::venue::book::BookRule;
-use crate::venue::codec::{DecodeError, JsonBuffer, boolean, elements, need_text, pick};
+use crate::venue::codec::{DecodeError, JsonBuffer, boolean, elements, need_text, pick, text};
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
     InstrumentsRequest, KeepAlive, MarketProtocol, MarketSink, SnapshotFrom, TimeRequest,
-    ToldInstrument, VenueLimits, instrument_data,
+    ToldInstrument, ToldRules, VenueLimits, instrument_data,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
@@ -165,7 +165,14 @@ fn read_instruments(
                 let step = need_text(step, "base_increment missing or no text")?;
                 instrument_data(symbol.scales, (tick, step), is_online && !is_ended)
             };
-            take(ToldInstrument { instrument: symbol.instrument, status, data: data() });
+            let names =
+                ["base_min_size", "quote_min_size", "base_currency_id", "quote_currency_id"];
+            let told = pick(entry, names)?.map(|value| value.and_then(text));
+            let [min_qty, min_notional, base, quote] = told;
+            let (tick, step) = (tick.and_then(text), step.and_then(text));
+            let assets = [base, quote];
+            let rules = ToldRules { tick, step, min_qty, min_notional, assets };
+            take(ToldInstrument { instrument: symbol.instrument, status, rules, data: data() });
         }
         Ok(())
     })

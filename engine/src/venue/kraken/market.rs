@@ -6,28 +6,17 @@
 //! connection of its own here.
 
 use super::checksum::checksum;
+use super::instruments::read_instruments;
 use super::market_decoder::{self, EVENTS_MAX};
 use crate::event::EventKind;
 use crate::venue::book::BookRule;
-use crate::venue::codec::{DecodeError, JsonBuffer, elements, members, need_text, need_unsigned};
-use crate::venue::codec::{need_word, pick};
+use crate::venue::codec::DecodeError;
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
     BookChecksum, InstrumentsRequest, KeepAlive, MarketFrames, MarketProtocol, MarketSink,
-    SnapshotFrom, TimeRequest, ToldInstrument, VenueLimits, instrument_data,
+    SnapshotFrom, TimeRequest, VenueLimits,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
-
-/// The list of all pairs has less than 2 MB.
-const INSTRUMENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Whether a pair of this status trades: with limit orders alone it does.
-const STATES: [(&str, bool); 5] = [
-    ("online", true),
-    ("limit_only", true),
-    ("post_only", false),
-    ("cancel_only", false),
-    ("reduce_only", false),
-];
 
 /// The protocol.
 pub struct KrakenMarket {
@@ -138,47 +127,6 @@ impl MarketProtocol for KrakenMarket {
     }
 }
 
-/// Reads `{"error":[],"result":{"XXBTZUSD":{"wsname":"XBT/USD","lot_decimals":8,
-/// "tick_size":"0.1","status":"online"},..}}`.
-///
-/// Source: "Get Tradable Asset Pairs". REST has names of its own for two assets, which the streams
-/// of version 2 do not have.
-fn read_instruments(
-    body: &[u8],
-    symbols: &SymbolMap,
-    take: &mut dyn FnMut(ToldInstrument<'_>),
-) -> Result<(), DecodeError> {
-    let mut json = JsonBuffer::new(body.len(), INSTRUMENTS_BYTES_MAX);
-    json.parse(body, |nodes| {
-        let [errors, result] = pick(nodes, ["error", "result"])?;
-        if errors.and_then(elements).is_none_or(|errors| errors.len() > 0) {
-            return Err(DecodeError::nonsense("instruments refused"));
-        }
-        for (_, entry) in members(result.unwrap_or_default()) {
-            let fields = ["wsname", "status", "tick_size", "lot_decimals"];
-            let [name, state, tick, lot_decimals] = pick(entry, fields)?;
-            // Some old pairs have no streams.
-            let Ok(name) = need_text(name, "") else { continue };
-            let native = name.replace("XBT", "BTC").replace("XDG", "DOGE");
-            let Some(symbol) = symbols.lookup(native.as_bytes()) else { continue };
-            let status = need_text(state, "status missing or no text")?;
-            let data = || {
-                let is_trading = need_word(state, "status missing", STATES, "status not known")?;
-                let tick = need_text(tick, "tick_size missing or no text")?;
-                let places = need_unsigned(lot_decimals, "lot_decimals missing or no number")?;
-                let step = match usize::try_from(places) {
-                    Ok(0) => "1".to_owned(),
-                    Ok(places @ 1..=18) => format!("0.{}1", "0".repeat(places - 1)),
-                    _ => return Err(DecodeError::number("lot_decimals out of range")),
-                };
-                instrument_data(symbol.scales, (tick, &step), is_trading)
-            };
-            take(ToldInstrument { instrument: symbol.instrument, status, data: data() });
-        }
-        Ok(())
-    })
-}
-
 /// The time in `{"error":[],"result":{"unixtime":SECONDS,"rfc1123":..}}`.
 fn read_time(body: &[u8]) -> Option<i64> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
@@ -192,22 +140,6 @@ fn read_time(body: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn instruments_are_told_with_their_increments_and_whether_they_trade() {
-        let body = br#"{"error":[],"result":{"XXBTZUSD":{"altname":"XBTUSD","wsname":"XBT/USD","lot_decimals":8,"tick_size":"0.1","status":"online"},"XDGEUR":{"wsname":"XDG/EUR","lot_decimals":2,"tick_size":"0.01","status":"cancel_only"},"XETHZUSD.d":{"altname":"ETHUSD.d","lot_decimals":8,"tick_size":"0.01","status":"online"},"SOLUSD":{"wsname":"SOL/USD","lot_decimals":8,"tick_size":"0.01","status":"moon"}}}"#;
-        let symbols = SymbolMap::of_test(&["BTC/USD", "DOGE/EUR", "SOL/USD"]);
-        let mut told = Vec::new();
-        let mut take = |word: ToldInstrument<'_>| {
-            let data = word.data.map(|data| (data.tick, data.step, data.trading));
-            told.push((word.instrument.0, data.map_err(|error| error.reason)));
-        };
-        read_instruments(body, &symbols, &mut take).unwrap();
-        let unknown = Err(crate::venue::LetterReason::Unknown);
-        assert_eq!(told, [(0, Ok((10, 1, 1))), (1, Ok((1, 1_000, 0))), (2, unknown)]);
-        let refused = br#"{"error":["EService:Busy"],"result":{}}"#;
-        assert!(read_instruments(refused, &symbols, &mut |_| {}).is_err());
-    }
 
     #[test]
     fn requests_are_worded_as_the_venue_wants_them() {

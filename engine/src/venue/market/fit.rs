@@ -64,7 +64,7 @@ impl fmt::Display for Fit {
     }
 }
 
-pub(super) fn symbol_map(symbols: &[RecordedSymbol]) -> Option<SymbolMap> {
+pub(in crate::venue) fn symbol_map(symbols: &[RecordedSymbol]) -> Option<SymbolMap> {
     let spec = |(number, symbol): (usize, &RecordedSymbol)| InstrumentSpec {
         symbol: format!("S{number}-X"),
         price_scale: symbol.price_scale,

@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 
 use crate::event::{Instrument, InstrumentId, format_scaled};
 use crate::text::escaped;
-use crate::venue::SymbolMap;
 use crate::venue::codec::DecodeError;
 use crate::venue::protocol::{InstrumentsRequest, ToldInstrument};
+use crate::venue::{InstrumentBoard, SymbolMap};
 
 /// HTTP's word for a request that the venue takes for wrong.
 const BAD_REQUEST: u16 = 400;
@@ -34,6 +34,8 @@ pub(super) struct InstrumentWatch {
     /// Places up to this one are asked about one by one.
     alone_until: usize,
     news: VecDeque<(InstrumentId, Instrument)>,
+    /// Where the last word on each is kept.
+    board: InstrumentBoard,
 }
 
 struct Watched {
@@ -41,6 +43,8 @@ struct Watched {
     native: String,
     /// What was said last.
     known: Option<Instrument>,
+    /// It was named in the present answer.
+    is_named: bool,
     /// The last word could not be read, and was complained of.
     is_unread: bool,
     /// The venue does not list it.
@@ -54,12 +58,12 @@ impl InstrumentWatch {
         symbols: &SymbolMap,
         watched: &[InstrumentId],
         every_ns: u64,
-        stream_path: &str,
+        (stream_path, board): (&str, InstrumentBoard),
     ) -> Option<InstrumentWatch> {
         let of = |instrument: &InstrumentId| {
             let native = symbols.native(*instrument)?.to_owned();
-            let (known, is_unread, is_gone) = (None, false, false);
-            Some(Watched { instrument: *instrument, native, known, is_unread, is_gone })
+            let (known, is_named, is_unread, is_gone) = (None, false, false, false);
+            Some(Watched { instrument: *instrument, native, known, is_named, is_unread, is_gone })
         };
         let watched: Vec<_> = watched.iter().filter_map(of).collect();
         let request = request.filter(|_| every_ns > 0 && !watched.is_empty())?;
@@ -76,6 +80,7 @@ impl InstrumentWatch {
             asked,
             alone_until,
             news,
+            board,
         })
     }
 
@@ -114,7 +119,10 @@ impl InstrumentWatch {
     }
 
     /// The request could not be had: the next round asks again.
-    pub(super) fn failed(&mut self, now_ns: u64) {
+    pub(super) fn failed(&mut self, why: &str, now_ns: u64) {
+        for one in self.watched.iter().skip(self.next).take(self.asked) {
+            self.board.fail(&one.native, why);
+        }
         (self.asked, self.next, self.alone_until) = (0, 0, 0);
         self.due_ns = now_ns + self.every_ns;
     }
@@ -122,8 +130,12 @@ impl InstrumentWatch {
     /// The venue refused the request with this status; false when it does not serve it at all, and
     /// there is nothing to watch any more.
     pub(super) fn refused(&mut self, venue: &str, status: u16, now_ns: u64) -> bool {
+        let why = format!("refused by the venue (code: http {status})");
         match (status, self.asked) {
-            (NOT_FOUND, _) => return false,
+            (NOT_FOUND, _) => {
+                self.failed(&why, now_ns);
+                return false;
+            }
             (BAD_REQUEST, 1) => {
                 self.lose(venue);
                 self.advance(now_ns);
@@ -131,7 +143,7 @@ impl InstrumentWatch {
             (BAD_REQUEST, more) => {
                 (self.alone_until, self.asked) = (self.next + more, 0);
             }
-            _ => self.failed(now_ns),
+            _ => self.failed(&why, now_ns),
         }
         true
     }
@@ -139,6 +151,7 @@ impl InstrumentWatch {
     /// The symbol that was asked about by itself is not listed.
     fn lose(&mut self, venue: &str) {
         let Some(one) = self.watched.get_mut(self.next) else { return };
+        self.board.miss(&one.native);
         if std::mem::replace(&mut one.is_gone, true) {
             return;
         }
@@ -157,20 +170,33 @@ impl InstrumentWatch {
         symbols: &SymbolMap,
         now_ns: u64,
     ) -> Result<(), DecodeError> {
-        let Self { watched, news, .. } = self;
+        let Self { watched, news, board, .. } = self;
         let read = (self.request.read)(body, symbols, &mut |word| {
             let one = watched.iter_mut().find(|one| one.instrument == word.instrument);
-            if let Some(one) = one
-                && let Some(data) = one.hear(venue, &word, symbols)
-            {
+            let Some(one) = one else { return };
+            one.is_named = true;
+            board.hear(&one.native, &word);
+            if let Some(data) = one.hear(venue, &word, symbols) {
                 news.push_back((one.instrument, data));
             }
         });
         match read {
-            Ok(()) => self.advance(now_ns),
-            Err(_) => self.failed(now_ns),
+            Ok(()) => {
+                self.miss();
+                self.advance(now_ns);
+            }
+            Err(error) => self.failed(&error.to_string(), now_ns),
         }
         read
+    }
+
+    /// Those that were asked about and not named are not listed.
+    fn miss(&mut self) {
+        for one in self.watched.iter_mut().skip(self.next).take(self.asked) {
+            if !std::mem::take(&mut one.is_named) {
+                self.board.miss(&one.native);
+            }
+        }
     }
 
     fn advance(&mut self, now_ns: u64) {
@@ -180,6 +206,11 @@ impl InstrumentWatch {
             (self.next, self.alone_until) = (0, 0);
             self.due_ns = now_ns + self.every_ns;
         }
+    }
+
+    /// Whether something is to be published.
+    pub(super) fn has_news(&self) -> bool {
+        !self.news.is_empty()
     }
 
     /// What is to be published next.
@@ -231,7 +262,8 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::protocol::instrument_data;
+    use crate::venue::InstrumentWord;
+    use crate::venue::protocol::{ToldRules, instrument_data};
 
     const EVERY_NS: u64 = 1_000;
 
@@ -250,7 +282,8 @@ mod tests {
                 "ON" | "OFF" => instrument_data(symbol.scales, (tick, "1"), status == "ON"),
                 _ => Err(DecodeError::unknown("status")),
             };
-            take(ToldInstrument { instrument: symbol.instrument, status, data });
+            let rules = ToldRules { tick: Some(tick), ..ToldRules::default() };
+            take(ToldInstrument { instrument: symbol.instrument, status, rules, data });
         }
         Ok(())
     }
@@ -260,7 +293,8 @@ mod tests {
         let path = |natives: &[&str], _: &str| natives.join(",");
         let request = InstrumentsRequest { path, weight: 1, symbols_max, read };
         let ids: Vec<_> = (0..natives.len() as u32).map(InstrumentId).collect();
-        let watch = InstrumentWatch::new(Some(request), &symbols, &ids, EVERY_NS, "").unwrap();
+        let told = ("", InstrumentBoard::of(&symbols));
+        let watch = InstrumentWatch::new(Some(request), &symbols, &ids, EVERY_NS, told).unwrap();
         (watch, symbols)
     }
 
@@ -333,6 +367,40 @@ mod tests {
         assert!(!watch.is_due(EVERY_NS - 1));
         watch.ask();
         assert!(!watch.refused("v", 404, 0));
-        assert!(InstrumentWatch::new(None, &symbols, &[InstrumentId(0)], 1, "").is_none());
+        let told = ("", InstrumentBoard::default());
+        assert!(InstrumentWatch::new(None, &symbols, &[InstrumentId(0)], 1, told).is_none());
+    }
+
+    /// The last word on each, in short.
+    fn words(watch: &InstrumentWatch) -> Vec<String> {
+        let word = |(native, word)| match word {
+            InstrumentWord::Unanswered(why) => format!("{native}? {}", why.unwrap_or_default()),
+            InstrumentWord::Unlisted => format!("{native} unlisted"),
+            InstrumentWord::Listed(listed) => {
+                let tick = listed.tick.unwrap_or_default();
+                format!("{native} {} {tick} {:?}", listed.status, listed.is_trading)
+            }
+        };
+        watch.board.read().into_iter().map(word).collect()
+    }
+
+    #[test]
+    fn the_board_has_the_venues_own_words_and_names_what_is_not_listed() {
+        let (mut watch, symbols) = watch(&["A", "B", "C"], 2);
+        assert_eq!(words(&watch), ["A? ", "B? ", "C? "]);
+        watch.ask();
+        assert!(watch.refused("v", 503, 0));
+        let why = "refused by the venue (code: http 503)";
+        assert_eq!(words(&watch)[..2], [format!("A? {why}"), format!("B? {why}")]);
+        watch.ask();
+        // A tick that no scale here has stays as the venue wrote it.
+        watch.answered("v", b"A ON 0.000125", &symbols, EVERY_NS).unwrap();
+        assert_eq!(words(&watch)[..2], ["A ON 0.000125 Some(true)", "B unlisted"]);
+        watch.ask();
+        assert!(watch.refused("v", 400, EVERY_NS), "of one alone");
+        assert_eq!(words(&watch)[2], "C unlisted");
+        watch.ask();
+        watch.answered("v", b"A SLEEPS 0.01\nB OFF 0.01", &symbols, 3 * EVERY_NS).unwrap();
+        assert_eq!(words(&watch)[..2], ["A SLEEPS 0.01 None", "B OFF 0.01 Some(false)"]);
     }
 }

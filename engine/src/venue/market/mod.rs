@@ -39,6 +39,7 @@ pub use conformance::{BookConformance, Conformance, Recorded};
 pub use connections::{Connection, routed_url};
 pub use feed::{MarketFeed, MarketFeedOptions};
 pub use fit::Fit;
+pub(in crate::venue) use fit::symbol_map;
 pub use intake::FrameOutcome;
 pub use pacing::SnapshotPace;
 pub use refresh::RefreshPace;

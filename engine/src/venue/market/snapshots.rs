@@ -25,7 +25,7 @@ use crate::venue::governor::{Governor, PauseCause, PauseScope, RequestClass, Tol
 use crate::venue::protocol::{MarketProtocol, ShallowSnapshot, Snapshot};
 use crate::venue::recorder::Tap;
 use crate::venue::transport::{RestClient, RestError, RestOptions, RestReply};
-use crate::venue::{SymbolMap, VenueClock, VenueSwitch};
+use crate::venue::{InstrumentBoard, SymbolMap, VenueClock, VenueSwitch};
 use crate::world::Clock;
 
 /// Requests that may wait: the pacer allows one a symbol, and a few a second.
@@ -57,6 +57,8 @@ pub struct SnapshotOptions {
     pub learns_limits: bool,
     /// Of which instruments it asks whether they trade, and how often, ns; 0: never.
     pub watched: (Vec<InstrumentId>, u64),
+    /// Where the last word on each of them is kept.
+    pub board: InstrumentBoard,
     /// The venue's time, when this agent is to measure it.
     pub venue_clock: Option<VenueClock>,
     /// The clock.
@@ -131,7 +133,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
     #[must_use]
     pub fn new(options: SnapshotOptions) -> (SnapshotAgent<P>, SnapshotClient) {
         let SnapshotOptions { venue, name, rest, symbols, governor, learns_limits, .. } = options;
-        let SnapshotOptions { venue_clock, watched, stream_path, clock, .. } = options;
+        let SnapshotOptions { venue_clock, watched, board, stream_path, clock, .. } = options;
         let SnapshotOptions { wakers, waker, tap, switch, stop, .. } = options;
         let (watched, every_ns) = watched;
         let venue_clock = venue_clock.filter(|_| P::TIME.is_some());
@@ -150,7 +152,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
                 &symbols,
                 &watched,
                 every_ns,
-                &stream_path,
+                (&stream_path, board),
             ),
             symbols,
             governor,
@@ -359,7 +361,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         }
         if let Err(error) = self.rest.get(&instruments.ask(), now_ns) {
             log::debug!("[{}] instruments not asked for: {error}", self.venue);
-            instruments.failed(now_ns);
+            instruments.failed(&error.to_string(), now_ns);
         }
         1
     }
@@ -370,7 +372,9 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             Ok(reply) => self.heed(reply, now_ns),
             Err(_) => Ok(()),
         };
-        let Self { instruments: Some(instruments), symbols, venue, .. } = self else { return 1 };
+        let Self { instruments: Some(instruments), symbols, venue, tap, .. } = self else {
+            return 1;
+        };
         let heard = match (outcome, heeded) {
             (Ok(_), Err(FetchError::Status(status))) => {
                 if !instruments.refused(venue, status, now_ns) {
@@ -379,10 +383,17 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
                 }
                 return 1;
             }
-            (Ok(reply), _) => instruments.answered(venue, &reply.body, symbols, now_ns),
+            (Ok(reply), _) => {
+                let heard = instruments.answered(venue, &reply.body, symbols, now_ns);
+                // What was said before is on record.
+                if let Some(tap) = tap.as_mut().filter(|_| instruments.has_news()) {
+                    tap.instruments(&reply.body, now_ns);
+                }
+                heard
+            }
             (Err(error), _) => {
                 log::debug!("[{venue}] instruments: {error}");
-                instruments.failed(now_ns);
+                instruments.failed(&error.to_string(), now_ns);
                 return 1;
             }
         };

@@ -14,7 +14,7 @@ use crate::venue::codec::{DecodeError, JsonBuffer, elements, need_text, need_wor
 use crate::venue::governor::{Counted, Limit};
 use crate::venue::protocol::{
     BookChecksum, InstrumentsRequest, KeepAlive, MarketFrames, MarketProtocol, MarketSink,
-    SnapshotFrom, TimeRequest, ToldInstrument, VenueLimits, instrument_data,
+    SnapshotFrom, TimeRequest, ToldInstrument, ToldRules, VenueLimits, instrument_data,
 };
 use crate::venue::{StreamOrder, StreamOrders, SymbolMap};
 
@@ -111,7 +111,8 @@ fn read_time(body: &[u8]) -> Option<i64> {
     ms.checked_mul(1_000_000).filter(|ns| is_fine && *ns > 0)
 }
 
-/// Reads `{"code":"0","data":[{"instId":..,"state":..,"tickSz":..,"lotSz":..},..]}`.
+/// Reads `{"code":"0","data":[{"instId":..,"state":..,"tickSz":..,"lotSz":..},..]}`, or what the
+/// channel `instruments` tells: the same list, with `arg` before it.
 fn read_instruments(
     body: &[u8],
     symbols: &SymbolMap,
@@ -119,8 +120,10 @@ fn read_instruments(
 ) -> Result<(), DecodeError> {
     let mut json = JsonBuffer::new(body.len(), INSTRUMENTS_BYTES_MAX);
     json.parse(body, |nodes| {
-        let [code, data] = pick(nodes, ["code", "data"])?;
-        if code.and_then(text) != Some("0") {
+        let [code, data, arg] = pick(nodes, ["code", "data", "arg"])?;
+        let [channel] = pick(arg.unwrap_or_default(), ["channel"])?;
+        let is_told = channel.and_then(text) == Some("instruments");
+        if !is_told && code.and_then(text) != Some("0") {
             return Err(DecodeError::nonsense("instruments refused"));
         }
         for entry in data.and_then(elements).ok_or(DecodeError::field("data is no array"))? {
@@ -135,7 +138,13 @@ fn read_instruments(
                 let step = need_text(step, "lotSz missing or no text")?;
                 instrument_data(symbol.scales, (tick, step), is_trading)
             };
-            take(ToldInstrument { instrument: symbol.instrument, status, data: data() });
+            let told = pick(entry, ["minSz", "baseCcy", "quoteCcy"])?;
+            let [min_qty, base, quote] = told.map(|value| value.and_then(text));
+            let (tick, step) = (tick.and_then(text), step.and_then(text));
+            // The venue publishes no least value.
+            let assets = [base, quote];
+            let rules = ToldRules { tick, step, min_qty, min_notional: None, assets };
+            take(ToldInstrument { instrument: symbol.instrument, status, rules, data: data() });
         }
         Ok(())
     })

@@ -33,8 +33,26 @@ pub struct ToldInstrument<'a> {
     pub instrument: InstrumentId,
     /// Its status in the venue's own word. Raw: it must be escaped before it is shown.
     pub status: &'a str,
+    /// Its rules in the venue's own numbers.
+    pub rules: ToldRules<'a>,
     /// What it comes to; an unknown status, or increments that can't be read, are an error.
     pub data: Result<Instrument, DecodeError>,
+}
+
+/// Rules of an instrument as the venue writes them, as far as it says. Raw: they must be escaped
+/// before they are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ToldRules<'a> {
+    /// Price increment.
+    pub tick: Option<&'a str>,
+    /// Quantity increment.
+    pub step: Option<&'a str>,
+    /// Least quantity of an order.
+    pub min_qty: Option<&'a str>,
+    /// Least value of an order, in the quote asset.
+    pub min_notional: Option<&'a str>,
+    /// The assets that are traded, base and quote.
+    pub assets: [Option<&'a str>; 2],
 }
 
 /// The event of an instrument with these increments, texts of the venue.

@@ -25,7 +25,7 @@ pub use account_list::AccountList;
 pub(in crate::venue) use account_lists::{AccountLists, told_balances};
 pub(in crate::venue) use fill_pages::FillPages;
 pub(in crate::venue) use instruments::instrument_data;
-pub use instruments::{InstrumentsRequest, ReadInstruments, ToldInstrument};
+pub use instruments::{InstrumentsRequest, ReadInstruments, ToldInstrument, ToldRules};
 pub use keep_alive::KeepAlive;
 pub use limits::{Refusal, VenueLimits};
 pub use market::{MarketMessage, MarketProtocol, MarketSink};

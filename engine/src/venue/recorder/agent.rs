@@ -1,7 +1,7 @@
 //! The agent that writes what sessions tell.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,6 +24,8 @@ const POLL_NS: u64 = 5_000_000;
 /// The list of snapshots, and what is in a venue's folder beside it.
 const REST_INDEX: &str = "rest_index.jsonl";
 const KIND_FILE: &str = "venue.txt";
+/// The folder of what the venue says of its instruments.
+const INSTRUMENTS: &str = "instruments";
 
 /// How a [`Recorder`] records.
 #[derive(Clone, Debug)]
@@ -167,6 +169,7 @@ impl Recorder {
                         Kind::Frame => totals.frames += 1,
                         Kind::Sent => totals.sent += 1,
                         Kind::Snapshot => totals.snapshots += 1,
+                        Kind::Instruments => totals.instrument_lists += 1,
                         Kind::Note => totals.note(time_ns, &String::from_utf8_lossy(text)),
                     }
                 });
@@ -191,7 +194,25 @@ impl Recorder {
             Kind::Sent => connection.files.sent(time_ns, text),
             Kind::Note => connection.files.note(time_ns, &String::from_utf8_lossy(text)),
             Kind::Snapshot => self.write_snapshot(index, time_ns, text),
+            Kind::Instruments => self.write_instruments(index, text),
         }
+    }
+
+    fn write_instruments(&mut self, index: usize, text: &[u8]) -> io::Result<u64> {
+        let folder = self.connections[index].folder.clone();
+        let number = self.number_of(&folder, |totals| totals.instrument_lists);
+        let file = folder.join(INSTRUMENTS).join(format!("{number:06}.json"));
+        self.files.create_private(&file)?.write_all(text)?;
+        Ok(text.len() as u64)
+    }
+
+    /// The number of a venue's next one of what is counted, from 1.
+    fn number_of(&self, folder: &Path, counted: fn(&RecordedConnection) -> u64) -> u64 {
+        self.totals.change(|totals| {
+            let of_venue = totals.connections.iter().zip(&self.connections);
+            let of_venue = of_venue.filter(|(_, connection)| connection.folder == folder);
+            of_venue.map(|(totals, _)| counted(totals)).sum::<u64>() + 1
+        })
     }
 
     fn write_snapshot(&mut self, index: usize, time_ns: i64, text: &[u8]) -> io::Result<u64> {
@@ -200,11 +221,7 @@ impl Recorder {
         let folder = self.connections[index].folder.clone();
         // All connections of a venue have one list.
         let first = self.connections.iter().position(|c| c.folder == folder).unwrap_or(index);
-        let number = self.totals.change(|totals| {
-            let of_venue = totals.connections.iter().zip(&self.connections);
-            let of_venue = of_venue.filter(|(_, connection)| connection.folder == folder);
-            of_venue.map(|(totals, _)| totals.snapshots).sum::<u64>() + 1
-        });
+        let number = self.number_of(&folder, |totals| totals.snapshots);
         let file = format!("rest/{number:06}.json");
         self.files.create_private(&folder.join(&file))?.write_all(body.unwrap_or_default())?;
         let us = time_ns / 1_000;

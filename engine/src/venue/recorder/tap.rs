@@ -19,10 +19,13 @@ pub(super) enum Kind {
     Note,
     /// The venue's symbol, a newline, and the body of an answer over REST.
     Snapshot,
+    /// The body of an answer over REST that lists instruments.
+    Instruments,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 4] = [Kind::Frame, Kind::Sent, Kind::Note, Kind::Snapshot];
+    pub(super) const ALL: [Kind; 5] =
+        [Kind::Frame, Kind::Sent, Kind::Note, Kind::Snapshot, Kind::Instruments];
 }
 
 /// A part of a text on its way to the recorder.
@@ -84,6 +87,11 @@ impl Tap {
     pub fn snapshot(&mut self, native: &str, body: &[u8], now_ns: u64) {
         let name = [native.as_bytes(), b"\n"].concat();
         self.take(Kind::Snapshot, now_ns, &name, body);
+    }
+
+    /// What the venue says of its instruments.
+    pub fn instruments(&mut self, body: &[u8], now_ns: u64) {
+        self.take(Kind::Instruments, now_ns, body, &[]);
     }
 
     fn take(&mut self, kind: Kind, at_ns: u64, first: &[u8], second: &[u8]) {

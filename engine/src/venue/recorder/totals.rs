@@ -20,6 +20,8 @@ pub struct RecordedConnection {
     pub sent: u64,
     /// Snapshots over REST.
     pub snapshots: u64,
+    /// Answers that tell of instruments.
+    pub instrument_lists: u64,
     /// Bytes in its files.
     pub bytes: u64,
     /// Files with frames.

@@ -57,6 +57,10 @@ pub(super) trait InBandFormat: Send + 'static {
     fn refusal(request: &serde_json::Value) -> String;
     /// Path and body of the answer to a question for the time.
     fn time(now: Moment) -> (&'static str, String);
+    /// The answer to a question for instruments; `None`: it is none.
+    fn instruments(_request: &HttpRequest, _exchange: &Exchange, _now: Moment) -> Option<String> {
+        None
+    }
     /// What a connection with these subscriptions is told each second.
     fn heartbeat(_names: &[String], _now: Moment) -> Option<String> {
         None
@@ -238,6 +242,9 @@ impl<W: InBandFormat> Dialect for InBand<W> {
         let (path, body) = W::time(now);
         if request.path == path {
             return Reply::json(body.into_bytes());
+        }
+        if let Some(list) = W::instruments(request, exchange, now) {
+            return Reply::json(list.into_bytes());
         }
         let desk = self.orders.as_mut();
         let answer = desk.and_then(|desk| desk.rest(request, exchange, faults, now));

@@ -6,6 +6,7 @@ pub mod binance_spot;
 pub mod bybit;
 pub mod coinbase;
 mod in_band;
+mod instrument_lists;
 mod kind;
 pub mod kraken;
 pub mod okx;

@@ -85,6 +85,8 @@ pub enum RecordedLine<'l> {
     Frame(RecordedFrame<'l>),
     /// A snapshot that was fetched over REST, whole. It is given to who asks for it.
     Snapshot,
+    /// What the venue says of its instruments. It is not played.
+    Instruments,
     /// It is not played: what it is, in the plural.
     LeftOut(Cow<'l, str>),
 }

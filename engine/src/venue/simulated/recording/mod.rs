@@ -6,6 +6,8 @@
 //!   over REST.
 //! - `rest_index.jsonl`, for snapshots that are files of their own: one object each, with `symbol`,
 //!   `recv_s` and `file`.
+//! - `instruments/*.json`, or `rest_exchangeInfo*.json` beside the frames: what REST said of
+//!   instruments. It is not played.
 //! - `venue.txt`: the kind of venue, by its name in the configuration. Optional.
 //!
 //! What a line is, the kind of venue says ([`RecordedDialect`]). The order of a file is the truth;
@@ -36,6 +38,11 @@ use update_ids::Ranges;
 const REST_INDEX: &str = "rest_index.jsonl";
 /// Where the kind of venue stands.
 const KIND_FILE: &str = "venue.txt";
+
+/// The folder of what the venue says of its instruments, and how files beside the frames begin that
+/// have it.
+const INSTRUMENTS: &str = "instruments";
+const INSTRUMENTS_START: &str = "rest_exchangeInfo";
 
 /// A file that begins at most this long before the one before it has ended goes on where that one
 /// ended, on a clock that was set back in between. One that begins earlier was recorded beside it.
@@ -92,6 +99,8 @@ pub struct Recording {
     symbols: Vec<RecordedSymbol>,
     ranges: Ranges,
     left_out: u64,
+    /// What the venue says of its instruments, as it says it.
+    instrument_lists: Vec<String>,
     notes: Vec<String>,
     /// What a note was made of already.
     noted: BTreeSet<String>,
@@ -119,6 +128,7 @@ impl Recording {
             symbols: Vec::new(),
             ranges: Ranges::default(),
             left_out: 0,
+            instrument_lists: Vec::new(),
             notes: Vec::new(),
             noted: BTreeSet::new(),
         }
@@ -156,6 +166,7 @@ impl Recording {
         if listed.contains(&index) {
             self.add_snapshots(path, &index)?;
         }
+        self.add_instrument_lists(path, &listed)?;
         if self.frames() == 0 {
             return Err(RecordingError::Empty { path: path.to_owned() });
         }
@@ -189,6 +200,11 @@ impl Recording {
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.left_out
+    }
+
+    /// What the venue says of its instruments in it, each as the venue said it.
+    pub(in crate::venue) fn instrument_lists(&self) -> &[String] {
+        &self.instrument_lists
     }
 
     /// What is to be known about how it is played, each with file and line.
@@ -325,12 +341,34 @@ impl Recording {
                 let (updates, data) = (frame.updates, frame.data.to_owned());
                 Step::Frame { stream, updates, lost: 0, data }
             }
+            RecordedLine::Instruments => {
+                self.instrument_lists.push(line.to_owned());
+                return Ok(None);
+            }
             RecordedLine::LeftOut(what) => {
                 let at = format!("{}:{}", place.path.display(), place.line);
                 self.note(&what, format!("{at}: {what} are left out"));
                 return Ok(None);
             }
         }))
+    }
+
+    /// Adds what REST said of instruments, where that lies in files of its own.
+    fn add_instrument_lists(
+        &mut self,
+        path: &Path,
+        listed: &[PathBuf],
+    ) -> Result<(), RecordingError> {
+        let is_list = |file: &&PathBuf| {
+            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with(INSTRUMENTS_START) && name.ends_with(".json")
+        };
+        let own = listed.iter().filter(is_list).cloned();
+        let folder = Files::Real.list(&path.join(INSTRUMENTS)).unwrap_or_default();
+        for file in own.chain(folder) {
+            self.instrument_lists.push(text::read(&file)?);
+        }
+        Ok(())
     }
 
     /// Finds the symbol of a snapshot that stands among the frames, once all frames of its file are

@@ -5,6 +5,7 @@
 //! its REST reference; shapes as recorded.
 
 mod frames;
+mod instruments;
 mod orders;
 mod words;
 
@@ -155,6 +156,9 @@ impl Dialect for BinanceFutures {
         let mut reply = match request.path.as_str() {
             "/fapi/v1/ping" => Reply::json(b"{}".to_vec()),
             "/fapi/v1/time" => rest::server_time(now),
+            "/fapi/v1/exchangeInfo" => {
+                Reply::json(instruments::instruments(exchange, now).into_bytes())
+            }
             "/fapi/v1/depth" => {
                 let ahead = match faults.strike(Occasion::Snapshot) {
                     Some(Fault::FutureSnapshot { ids_ahead }) => ids_ahead,

@@ -15,6 +15,8 @@ use crate::venue::simulated::server::{Door, HttpRequest, Opening, Reply, Session
 
 /// How a line begins that is a snapshot.
 const SNAPSHOT_START: &str = r#"{"lastUpdateId""#;
+/// The same of what the venue says of its symbols (`exchangeInfo`).
+const INFO_START: &str = r#"{"timezone""#;
 const NS_PER_MS: i64 = 1_000_000;
 
 /// A recording, of spot or of futures.
@@ -29,6 +31,9 @@ impl RecordedDialect for CombinedStreams {
     fn line<'l>(&self, line: &'l str) -> Result<RecordedLine<'l>, String> {
         if line.starts_with(SNAPSHOT_START) {
             return Ok(RecordedLine::Snapshot);
+        }
+        if line.starts_with(INFO_START) && line.contains(r#""symbols":["#) {
+            return Ok(RecordedLine::Instruments);
         }
         let Some((stream, data)) = combined(line) else {
             let is_answer = serde_json::from_str::<Value>(line)

@@ -3,13 +3,15 @@
 use serde_json::Value;
 
 use super::Recorded;
+use super::instruments::instruments;
 use super::orders::BybitOrders;
 use crate::venue::simulated::dialect::in_band::{InBandFormat, ToldBook, kind, levels, price, qty};
 use crate::venue::simulated::dialect::order_entry::OrderFormat;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
-use crate::venue::simulated::exchange::{Feed, Kline, SimulatedSymbol, Top, TradeTick};
+use crate::venue::simulated::exchange::{Exchange, Feed, Kline, SimulatedSymbol, Top, TradeTick};
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
+use crate::venue::simulated::server::HttpRequest;
 
 /// The dialect.
 pub static DIALECT: DialectKind = kind::<Bybit>();
@@ -80,6 +82,10 @@ impl InBandFormat for Bybit {
     fn refusal(request: &Value) -> String {
         let id = &request["req_id"];
         format!(r#"{{"success":false,"ret_msg":"error:refused","req_id":{id},"op":"subscribe"}}"#)
+    }
+
+    fn instruments(request: &HttpRequest, exchange: &Exchange, now: Moment) -> Option<String> {
+        instruments(request, exchange, now)
     }
 
     fn time(now: Moment) -> (&'static str, String) {

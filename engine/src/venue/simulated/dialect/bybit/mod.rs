@@ -1,6 +1,7 @@
 //! Bybit v5: its words, and how its recordings are read and served.
 
 mod format;
+mod instruments;
 mod orders;
 
 use serde_json::Value;

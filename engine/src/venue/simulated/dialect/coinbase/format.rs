@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::instruments::instruments;
 use super::orders::{CoinbaseOrders, PRIVATE};
 use super::{NUMBER, Recorded};
 use crate::venue::simulated::dialect::in_band::{
@@ -9,9 +10,12 @@ use crate::venue::simulated::dialect::in_band::{
 };
 use crate::venue::simulated::dialect::order_entry::OrderFormat;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
-use crate::venue::simulated::exchange::{CommissionAsset, Feed, SimulatedSymbol, Top, TradeTick};
+use crate::venue::simulated::exchange::{
+    CommissionAsset, Exchange, Feed, SimulatedSymbol, Top, TradeTick,
+};
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
+use crate::venue::simulated::server::HttpRequest;
 
 /// The dialect.
 pub static DIALECT: DialectKind = kind::<Coinbase>();
@@ -102,6 +106,10 @@ impl InBandFormat for Coinbase {
 
     fn refusal(_request: &Value) -> String {
         r#"{"type":"error","message":"refused"}"#.to_owned()
+    }
+
+    fn instruments(request: &HttpRequest, exchange: &Exchange, now: Moment) -> Option<String> {
+        instruments(request, exchange, now)
     }
 
     fn time(now: Moment) -> (&'static str, String) {

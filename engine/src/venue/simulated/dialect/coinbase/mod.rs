@@ -1,6 +1,7 @@
 //! Coinbase Advanced: its words, and how its recordings are read and served.
 
 mod format;
+mod instruments;
 mod orders;
 mod texts;
 mod tokens;

@@ -4,16 +4,18 @@
 use serde_json::Value;
 
 use super::Recorded;
+use super::instruments::instruments;
 use super::numbers::{price, qty};
 use super::orders::{KrakenOrders, PRIVATE};
 use crate::venue::simulated::dialect::in_band::{Change, InBandFormat, ToldBook, date, kind};
 use crate::venue::simulated::dialect::order_entry::OrderFormat;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
 use crate::venue::simulated::exchange::{
-    CommissionAsset, Feed, Kline, SimulatedSymbol, Top, TradeTick,
+    CommissionAsset, Exchange, Feed, Kline, SimulatedSymbol, Top, TradeTick,
 };
 use crate::venue::simulated::moment::Moment;
 use crate::venue::simulated::options::SimulatedVenueOptions;
+use crate::venue::simulated::server::HttpRequest;
 
 /// The dialect.
 pub static DIALECT: DialectKind = kind::<Kraken>();
@@ -106,6 +108,10 @@ impl InBandFormat for Kraken {
         let id = &request["req_id"];
         let error = "Currency pair not supported";
         format!(r#"{{"method":"subscribe","req_id":{id},"success":false,"error":"{error}"}}"#)
+    }
+
+    fn instruments(request: &HttpRequest, exchange: &Exchange, now: Moment) -> Option<String> {
+        instruments(request, exchange, now)
     }
 
     fn time(now: Moment) -> (&'static str, String) {

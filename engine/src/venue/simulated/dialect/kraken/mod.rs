@@ -1,6 +1,7 @@
 //! Kraken, WebSocket v2: its words, and how its recordings are read and served.
 
 mod format;
+mod instruments;
 mod numbers;
 mod orders;
 
@@ -31,6 +32,9 @@ impl RecordedDialect for Recorded {
         let Some(channel) = value["channel"].as_str().filter(|_| value["events"].is_null()) else {
             return Err(r#"no frame {"channel":"..","type":"..","data":[..]}"#.to_owned());
         };
+        if channel == "instrument" {
+            return Ok(RecordedLine::Instruments);
+        }
         let Some(symbol) = value["data"][0]["symbol"].as_str() else {
             let what = format!("frames of {channel:?}, which belong to no symbol,");
             return Ok(RecordedLine::LeftOut(what.into()));

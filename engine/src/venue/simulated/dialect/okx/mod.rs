@@ -42,6 +42,9 @@ impl RecordedDialect for Recorded {
         if !arg["channel"].is_string() || !value["data"].is_array() {
             return Err(r#"no frame {"arg":{"channel":..},"data":[..]}"#.to_owned());
         }
+        if arg["channel"] == "instruments" {
+            return Ok(RecordedLine::Instruments);
+        }
         let Some((stream, instrument)) = stream_of(arg) else {
             let what = format!("frames of {arg}, which belong to no instrument,");
             return Ok(RecordedLine::LeftOut(what.into()));
