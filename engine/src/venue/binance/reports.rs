@@ -46,15 +46,11 @@ impl BinanceReports {
         };
         if status != 200 {
             // A proxy, or a server in trouble, which says so by its status alone.
-            let outcome = Err(Failure::of(status, 0, ""));
-            let reply = Reply { id, outcome, time_ns: None, reach: Reach::All };
-            return Ok(OrderMessage::Reply(reply));
+            return Ok(OrderMessage::reply(id, Err(Failure::of(status, 0, ""))));
         }
         let is_unknown = error.reason == LetterReason::Unknown;
         let value = if is_unknown { unknown_word_in(body, error.detail) } else { None };
-        let (reply, reach) = (Some(id), Reach::All);
-        let venue_order_id = VenueRef::NONE;
-        Err(UnreadFrame { error, name: None, reply, venue_order_id, value, reach })
+        Err(UnreadFrame { reply: Some(id), value, ..UnreadFrame::of(error) })
     }
 }
 
@@ -73,8 +69,8 @@ impl OrderDecoder for BinanceReports {
                 let value = if is_unknown { unknown_word_in(frame, error.detail) } else { None };
                 let venue_order_id =
                     number_after(frame, br#""i":"#).map_or(VenueRef::NONE, VenueRef::number);
-                let reach = Reach::All;
-                return Err(UnreadFrame { error, name, reply, venue_order_id, value, reach });
+                let unread = UnreadFrame::of(error);
+                return Err(UnreadFrame { name, reply, venue_order_id, value, ..unread });
             }
         };
         Ok(match message {

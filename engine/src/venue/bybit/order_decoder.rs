@@ -21,11 +21,10 @@ use crate::venue::codec::{
     DecodeError, JsonBuffer, Value, boolean, elements, need_scaled, need_text, need_time_ns,
     need_word, number_after, number_of, number_or_none, parse_cut, pick, text, text_after,
 };
-use crate::venue::orders::{VenueAnswer, VenueFill, VenueReport};
+use crate::venue::orders::{VenueFill, VenueReport};
 use crate::venue::protocol::{
     AccountLists, AssetBalance, Failure, FillPages, KeptReply, KeptReport, OrderDecoder,
-    OrderMessage, Questions, Reach, ReadReport, Reply, ReplyBody, Several, UnreadFrame,
-    UnreadReport, object,
+    OrderMessage, Questions, ReadReport, ReplyBody, Several, UnreadFrame, UnreadReport, object,
 };
 use crate::venue::{LetterReason, Scales, Symbol, SymbolMap};
 
@@ -99,13 +98,9 @@ impl OrderDecoder for BybitReports {
     ) -> Result<OrderMessage<'a>, UnreadFrame<'a>> {
         if self.disconnect.is_asked(id) || self.lists.is_asked(id) {
             let outcome = self.read_of_account(id, status, body);
-            let outcome = outcome.map_err(|e| UnreadFrame { reply: Some(id), ..unread(e, b"") })?;
-            return Ok(OrderMessage::Reply(Reply {
-                id,
-                outcome,
-                time_ns: None,
-                reach: Reach::All,
-            }));
+            let outcome =
+                outcome.map_err(|e| UnreadFrame { reply: Some(id), ..UnreadFrame::of(e) })?;
+            return Ok(OrderMessage::reply(id, outcome));
         }
         let BybitReports { rest, symbols, fills, pages, questions, .. } = self;
         let of_present = questions.answered(id).filter(|question| !question.is_last);
@@ -125,7 +120,7 @@ impl OrderDecoder for BybitReports {
                 let next = next.filter(|_| fills.len() >= FILLS_MAX).unwrap_or_default();
                 if !is_cursor(&next) {
                     const ERROR: DecodeError = DecodeError::field("cursor can't be sent back");
-                    return Err(UnreadFrame { reply: Some(id), ..unread(ERROR, b"") });
+                    return Err(UnreadFrame { reply: Some(id), ..UnreadFrame::of(ERROR) });
                 }
                 pages.goes_on_at(&next);
                 Ok(pages.told())
@@ -151,9 +146,9 @@ impl OrderDecoder for BybitReports {
             Ok(Err(failure)) => Err(failure),
             // A proxy, or a server in trouble, which says so by its status alone.
             Err(_) if status != 200 => Err(Failure::of(status, 0, "")),
-            Err(error) => return Err(UnreadFrame { reply: Some(id), ..unread(error, b"") }),
+            Err(error) => return Err(UnreadFrame { reply: Some(id), ..UnreadFrame::of(error) }),
         };
-        Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
+        Ok(OrderMessage::reply(id, outcome))
     }
 }
 
@@ -194,12 +189,10 @@ pub(super) const NOT_OPEN: i32 = 170_213;
 fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
     let venue_order_id = text_after(frame, br#""orderId":""#).map_or(VenueRef::NONE, name_of);
     UnreadFrame {
-        error,
         name: text_after(frame, br#""orderLinkId":""#),
         reply: number_after(frame, br#""reqId":""#),
         venue_order_id,
-        value: None,
-        reach: Reach::All,
+        ..UnreadFrame::of(error)
     }
 }
 
@@ -292,9 +285,7 @@ fn read_reply<'a>(
         code => Err(Failure::of(0, code, message)),
     };
     match (id, outcome) {
-        (Some(id), outcome) => {
-            Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
-        }
+        (Some(id), outcome) => Ok(OrderMessage::reply(id, outcome)),
         (None, Err(failure)) => Ok(OrderMessage::Unasked(failure)),
         (None, Ok(_)) => Ok(OrderMessage::Other("reply without a number")),
     }
@@ -375,19 +366,16 @@ fn read_order<'a>(
     let [status, time] = pick(nodes, ["orderStatus", "updatedTime"]).map_err(known)?;
     let read = || {
         let answer = read_state(nodes, symbol, order)?;
-        let report = VenueReport {
-            exec_type: match answer.status {
-                OrderStatus::Canceled => ExecType::Canceled,
-                OrderStatus::Expired => ExecType::Expired,
-                OrderStatus::Rejected => ExecType::Rejected,
-                _ => ExecType::New,
-            },
-            price: answer.price.unwrap_or(0),
-            qty: answer.qty.unwrap_or(0),
-            ..of_answer(&answer)?
+        let exec_type = match answer.status {
+            OrderStatus::Canceled => ExecType::Canceled,
+            OrderStatus::Expired => ExecType::Expired,
+            OrderStatus::Rejected => ExecType::Rejected,
+            _ => ExecType::New,
         };
+        let side = answer.side.ok_or(DecodeError::field("field side missing"))?;
         Ok(ReadReport {
-            report,
+            // The venue names fills, and no other reports.
+            report: VenueReport::of(exec_type, &answer, side, None),
             venue_time_ns: need_time_ns(time, "field updatedTime missing or no time")?,
             unreadable: None,
         })
@@ -395,30 +383,6 @@ fn read_order<'a>(
     read().map_err(|error: DecodeError| match error.reason {
         LetterReason::Unknown => (error, status.and_then(text)),
         _ => known(error),
-    })
-}
-
-/// A report of an order that stands so.
-fn of_answer(answer: &VenueAnswer) -> Result<VenueReport, DecodeError> {
-    Ok(VenueReport {
-        exec_type: ExecType::New,
-        status: answer.status,
-        venue_order_id: answer.venue_order_id,
-        // The venue names fills, and no other reports.
-        execution_id: VenueRef::NONE,
-        instrument: answer.instrument,
-        side: answer.side.ok_or(DecodeError::field("field side missing"))?,
-        price: 0,
-        trigger_price: None,
-        qty: 0,
-        last_price: 0,
-        last_qty: 0,
-        filled_qty: answer.filled_qty,
-        prevented_qty: None,
-        quote_total: answer.quote_total,
-        fee: None,
-        liquidity: None,
-        expiry: answer.expiry,
     })
 }
 

@@ -65,7 +65,6 @@ impl OrderProtocol for BybitOrders {
         .with_amends(Amends::Smaller)
         .with_cancels_per_request(CANCELS_MAX)
         .with_dead_man(DISCONNECT_CANCEL);
-    const FILLS_MAX: usize = usize::MAX;
     /// An order is refused once its request is too old, by a clock that may be a second off ours;
     /// its state may take as long again to be known to those who answer questions.
     const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
@@ -261,10 +260,6 @@ impl OrderProtocol for BybitOrders {
         true
     }
 
-    fn fills_weight(&self) -> u32 {
-        1
-    }
-
     /// Of all symbols of spot, the newest fifty, then those behind the venue's cursor.
     #[cold]
     fn open_orders(&mut self, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
@@ -275,20 +270,12 @@ impl OrderProtocol for BybitOrders {
         true
     }
 
-    fn open_orders_weight(&self) -> u32 {
-        1
-    }
-
     /// What the unified account has, as the topic `wallet` tells it.
     #[cold]
     fn balances(&mut self, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
         self.decoder.lists.ask_balances(id);
         self.write_get("/v5/account/wallet-balance", "accountType=UNIFIED", time_ms, out);
         true
-    }
-
-    fn balances_weight(&self) -> u32 {
-        1
     }
 
     fn outcome(failure: &Failure<'_>) -> Outcome {

@@ -18,31 +18,45 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    pub(in crate::venue) const fn new(reason: LetterReason, detail: &'static str) -> DecodeError {
+    /// One that a frame is kept under this reason for.
+    #[must_use]
+    pub const fn new(reason: LetterReason, detail: &'static str) -> DecodeError {
         DecodeError { reason, detail, book: None }
     }
 
-    pub(in crate::venue) const fn malformed(detail: &'static str) -> DecodeError {
+    /// A frame of another form than those of the protocol.
+    #[must_use]
+    pub const fn malformed(detail: &'static str) -> DecodeError {
         DecodeError::new(LetterReason::Malformed, detail)
     }
 
-    pub(in crate::venue) const fn unknown(detail: &'static str) -> DecodeError {
+    /// A word that is not known.
+    #[must_use]
+    pub const fn unknown(detail: &'static str) -> DecodeError {
         DecodeError::new(LetterReason::Unknown, detail)
     }
 
-    pub(in crate::venue) const fn field(detail: &'static str) -> DecodeError {
+    /// A field that is missing, or of another type.
+    #[must_use]
+    pub const fn field(detail: &'static str) -> DecodeError {
         DecodeError::new(LetterReason::Field, detail)
     }
 
-    pub(in crate::venue) const fn number(detail: &'static str) -> DecodeError {
+    /// A number that is none, or out of range.
+    #[must_use]
+    pub const fn number(detail: &'static str) -> DecodeError {
         DecodeError::new(LetterReason::Number, detail)
     }
 
-    pub(in crate::venue) const fn nonsense(detail: &'static str) -> DecodeError {
+    /// What can be read, and can't be.
+    #[must_use]
+    pub const fn nonsense(detail: &'static str) -> DecodeError {
         DecodeError::new(LetterReason::Nonsense, detail)
     }
 
-    pub(in crate::venue) const fn symbol() -> DecodeError {
+    /// A symbol that is not configured.
+    #[must_use]
+    pub const fn symbol() -> DecodeError {
         DecodeError::new(LetterReason::Symbol, "symbol not configured")
     }
 }

@@ -23,7 +23,7 @@ use crate::venue::codec::{
 use crate::venue::orders::{VenueAnswer, VenueFill};
 use crate::venue::protocol::{
     AssetBalance, Failure, FillPages, KeptReport, ListedOrder, OrderDecoder, OrderMessage, Outcome,
-    Reach, Reply, ReplyBody, Several, UnreadFrame, object,
+    ReplyBody, Several, UnreadFrame, object,
 };
 use crate::venue::{LetterReason, Symbol, SymbolMap};
 
@@ -129,7 +129,7 @@ impl CoinbaseReports {
             Ok(Some(failure)) => failure,
             Err(_) if status != 200 => failure_of(status, "", ""),
             read => {
-                let wrong = |error| UnreadFrame { reply: Some(id), ..unread(error, b"") };
+                let wrong = |error| UnreadFrame { reply: Some(id), ..UnreadFrame::of(error) };
                 let none: Option<OrderMessage<'_>> = None;
                 let read = reports.end_frame(read.map(|_| none), body).map_err(wrong);
                 read?;
@@ -271,7 +271,7 @@ impl OrderDecoder for CoinbaseReports {
                 }
                 Err(failure)
             }
-            Err(error) => return Err(UnreadFrame { reply: Some(id), ..unread(error, b"") }),
+            Err(error) => return Err(UnreadFrame { reply: Some(id), ..UnreadFrame::of(error) }),
             Ok(Ok(body)) => {
                 if let Some(wrong) = CoinbaseReports::found(named, id, body.name) {
                     distrusted.truncate(QUESTIONS_MAX - 1);
@@ -296,7 +296,7 @@ impl OrderDecoder for CoinbaseReports {
             }
         };
         questions.retain(|of| of.id != Some(id));
-        Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
+        Ok(OrderMessage::reply(id, outcome))
     }
 }
 
@@ -358,12 +358,9 @@ fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
     let has_several = frame.windows(mark.len()).filter(|part| part == mark).nth(1).is_some();
     let frame = if has_several { b"" } else { frame };
     UnreadFrame {
-        error,
         name: text_after(frame, br#""client_order_id":""#),
-        reply: None,
         venue_order_id: text_after(frame, br#""order_id":""#).map_or(VenueRef::NONE, name_of),
-        value: None,
-        reach: Reach::All,
+        ..UnreadFrame::of(error)
     }
 }
 
@@ -445,7 +442,7 @@ fn read_frame<'a>(
 }
 
 fn reply<'a>(id: u64, outcome: Result<ReplyBody<'a>, Failure<'a>>) -> OrderMessage<'a> {
-    OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All })
+    OrderMessage::reply(id, outcome)
 }
 
 /// Frames of the connection did not come.

@@ -61,7 +61,6 @@ impl OrderProtocol for CoinbaseOrders {
     const CAPABILITIES: Capabilities = Capabilities::of(Self::ORDER_TYPES)
         .with_amends(Amends::Smaller)
         .with_cancels_per_request(CANCELS_MAX);
-    const FILLS_MAX: usize = usize::MAX;
     /// A token is good for ten seconds, by a clock that may be a second off ours; what it has
     /// brought may take as long again to be known to those who answer questions.
     const IN_FLIGHT_MAX_NS: u64 = 20_000_000_000;
@@ -230,28 +229,16 @@ impl OrderProtocol for CoinbaseOrders {
         true
     }
 
-    fn fills_weight(&self) -> u32 {
-        1
-    }
-
     #[cold]
     fn open_orders(&mut self, _id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
         self.write_get(LIST, "?order_status=OPEN&limit=1000", time_ms, out);
         true
     }
 
-    fn open_orders_weight(&self) -> u32 {
-        1
-    }
-
     #[cold]
     fn balances(&mut self, _id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
         self.write_get(ACCOUNTS, "?limit=250", time_ms, out);
         true
-    }
-
-    fn balances_weight(&self) -> u32 {
-        1
     }
 
     fn outcome(failure: &Failure<'_>) -> Outcome {

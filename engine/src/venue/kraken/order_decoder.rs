@@ -33,8 +33,8 @@ use crate::venue::codec::{
 use crate::venue::orders::{VenueFill, VenueReport};
 use crate::venue::protocol::{
     AccountList, AssetBalance, Failure, FillPages, FillsFrom, KeptReport, ListedOrder,
-    OrderDecoder, OrderMessage, OrderRequest, Questions, Reach, ReadReport, Reply, ReplyBody,
-    Several, UnreadFrame, object, told_balances,
+    OrderDecoder, OrderMessage, OrderRequest, Questions, ReadReport, ReplyBody, Several,
+    UnreadFrame, object, told_balances,
 };
 use crate::venue::{Scales, Symbol, SymbolMap};
 
@@ -230,9 +230,9 @@ impl OrderDecoder for KrakenReports {
             }
             // A proxy, or a server in trouble, which says so by its status alone.
             Err(_) if status != 200 => Err(Failure::of(status, 0, "")),
-            Err(error) => return Err(UnreadFrame { reply: Some(id), ..unread(error, b"") }),
+            Err(error) => return Err(UnreadFrame { reply: Some(id), ..UnreadFrame::of(error) }),
         };
-        Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
+        Ok(OrderMessage::reply(id, outcome))
     }
 }
 
@@ -241,12 +241,10 @@ impl OrderDecoder for KrakenReports {
 fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
     let order = text_after(frame, br#""order_id":""#).and_then(VenueRef::text);
     UnreadFrame {
-        error,
         name: text_after(frame, br#""cl_ord_id":""#),
         reply: number_after(frame, br#""req_id":"#),
         venue_order_id: order.unwrap_or(VenueRef::NONE),
-        value: None,
-        reach: Reach::All,
+        ..UnreadFrame::of(error)
     }
 }
 
@@ -330,9 +328,7 @@ fn read_reply<'a>(nodes: &[Node<'a>]) -> Result<OrderMessage<'a>, DecodeError> {
         }
     };
     match (number_of(id), outcome) {
-        (Some(id), outcome) => {
-            Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
-        }
+        (Some(id), outcome) => Ok(OrderMessage::reply(id, outcome)),
         (None, Err(failure)) => Ok(OrderMessage::Unasked(failure)),
         (None, Ok(_)) => Ok(OrderMessage::Other("reply without a number")),
     }

@@ -67,7 +67,6 @@ impl OrderProtocol for KrakenOrders {
         .with_amends(Amends::Smaller)
         .with_cancels_per_request(CANCELS_MAX)
         .with_dead_man(CANCEL_ALL_AFTER);
-    const FILLS_MAX: usize = usize::MAX;
     /// An order is refused once its deadline has passed, by a clock that may be a second off ours;
     /// its state may take as long again to be known to those who answer questions.
     const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;

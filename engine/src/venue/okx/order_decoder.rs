@@ -10,14 +10,14 @@ mod rest;
 use simd_json::Node;
 
 use self::past::{PastFills, RECENT};
-use self::rest::{created_of, oldest_bill_of, read_pending, read_rest};
+use self::rest::{created_of, oldest_bill_of, read_pending, read_rest, read_state};
 use super::market_decoder::CLOSES_SOON;
 use crate::event::{
     AssetAmount, ExecType, ExpiryReason, Liquidity, OrderStatus, Side, VenueRef, asset_code,
 };
 use crate::venue::codec::{
-    DecodeError, JsonBuffer, Value, elements, need_number, need_scaled, need_text, need_time_ns,
-    need_word, number_after, number_of, number_or_none, parse_cut, pick, text, text_after,
+    DecodeError, JsonBuffer, Value, elements, need_number, need_text, need_time_ns, need_word,
+    number_after, number_of, number_or_none, parse_cut, pick, text, text_after,
 };
 use crate::venue::orders::{VenueFill, VenueReport};
 use crate::venue::protocol::{
@@ -186,27 +186,25 @@ impl OrderDecoder for OkxReports {
             Ok(message) => Ok(message),
             // A proxy, or a server in trouble, which says so by its status alone.
             Err(_) if status != 200 => Ok(failed(id, status, 0, "")),
-            Err(error) => Err(UnreadFrame { reply: Some(id), ..unread(error, b"") }),
+            Err(error) => Err(UnreadFrame { reply: Some(id), ..UnreadFrame::of(error) }),
         }
     }
 }
 
 fn failed<'a>(id: u64, status: u16, code: i32, message: &'a str) -> OrderMessage<'a> {
     let outcome = Err(Failure::of(status, code, message));
-    OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All })
+    OrderMessage::reply(id, outcome)
 }
 
 /// What can be told of a frame that can't be read. Cold, and without a parser: it may be no JSON.
 #[cold]
 fn unread(error: DecodeError, frame: &[u8]) -> UnreadFrame<'_> {
     UnreadFrame {
-        error,
         name: text_after(frame, br#""clOrdId":""#),
         reply: number_after(frame, br#""id":""#),
         venue_order_id: number_after(frame, br#""ordId":""#)
             .map_or(VenueRef::NONE, VenueRef::number),
-        value: None,
-        reach: Reach::All,
+        ..UnreadFrame::of(error)
     }
 }
 
@@ -265,8 +263,7 @@ fn read_event<'a>(
     match need_text(event, "field event is no text")? {
         "login" | "subscribe" | "unsubscribe" => {
             let id = id.or_else(|| logon.take()).unwrap_or(0);
-            let outcome = Ok(ReplyBody::default());
-            Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
+            Ok(OrderMessage::reply(id, Ok(ReplyBody::default())))
         }
         "error" => {
             let code = need_code(code)?;
@@ -305,8 +302,8 @@ fn read_reply<'a>(
         0 => {
             let name = name.and_then(text).unwrap_or_default().as_bytes();
             let venue_order_id = number_of(order).map_or(VenueRef::NONE, VenueRef::number);
-            let outcome = Ok(ReplyBody { name, venue_order_id, ..ReplyBody::default() });
-            Ok(OrderMessage::Reply(Reply { id, outcome, time_ns: None, reach: Reach::All }))
+            let body = ReplyBody { name, venue_order_id, ..ReplyBody::default() };
+            Ok(OrderMessage::reply(id, Ok(body)))
         }
         code => Ok(failed(id, 0, code, message.and_then(text).unwrap_or_default())),
     }
@@ -355,45 +352,34 @@ fn read_report<'a>(
     venue_order_id: VenueRef,
     symbols: &SymbolMap,
 ) -> Result<ReadReport, UnreadReport<'a>> {
-    let [native, side, price, qty, state, source, filled, average] =
-        pick(nodes, ["instId", "side", "px", "sz", "state", "cancelSource", "accFillSz", "avgPx"])
-            .map_err(known)?;
+    let [native, side, state, source] =
+        pick(nodes, ["instId", "side", "state", "cancelSource"]).map_err(known)?;
     let [trade, last_price, last_qty, fee, asset, kind, time] =
         pick(nodes, ["tradeId", "fillPx", "fillSz", "fillFee", "fillFeeCcy", "execType", "uTime"])
             .map_err(known)?;
     let unknown = |error| (error, state.and_then(text));
-    let (status, expiry) = status_of(state, source).map_err(unknown)?;
+    let stands = status_of(state, source).map_err(unknown)?;
     let read = || {
         let native = need_text(native, "field instId missing or no text")?;
         let symbol = symbols.lookup(native.as_bytes()).ok_or(DecodeError::symbol())?;
-        let scales = symbol.scales;
-        let filled_qty = number_or_none(filled, scales.qty)?;
-        let last_qty = number_or_none(last_qty, scales.qty)?;
-        let ends = matches!(status, OrderStatus::Canceled | OrderStatus::Expired);
-        let trade = number_of(trade).filter(|_| last_qty > 0 && !ends);
-        let fee = trade.and_then(|_| fee_of(fee, asset));
-        let report = VenueReport {
-            exec_type: exec_type(status, trade.is_some(), nodes)?,
-            status,
-            venue_order_id,
-            // The venue names fills, and no other reports.
-            execution_id: trade.map_or(VenueRef::NONE, VenueRef::number),
-            instrument: symbol.instrument,
-            side: read_side(side)?,
-            price: number_or_none(price, scales.price)?,
-            trigger_price: None,
-            qty: need_scaled(qty, scales.qty, "field sz missing or no text")?,
-            last_price: trade.map_or(Ok(0), |_| number_or_none(last_price, scales.price))?,
-            last_qty: trade.map_or(0, |_| last_qty),
-            filled_qty,
-            prevented_qty: None,
-            quote_total: quote_total(average, filled_qty, scales),
-            fee,
-            liquidity: trade.and_then(|_| liquidity_of(kind)),
-            expiry,
+        let answer = read_state(nodes, stands, symbol, venue_order_id)?;
+        let qty = number_or_none(last_qty, symbol.scales.qty)?;
+        let ends = matches!(answer.status, OrderStatus::Canceled | OrderStatus::Expired);
+        let fill = match number_of(trade).filter(|_| qty > 0 && !ends) {
+            None => None,
+            Some(trade) => Some(VenueFill {
+                trade: VenueRef::number(trade),
+                price: number_or_none(last_price, symbol.scales.price)?,
+                qty,
+                fee: fee_of(fee, asset),
+                liquidity: liquidity_of(kind),
+            }),
         };
+        let exec_type = exec_type(answer.status, fill.is_some(), nodes)?;
+        // The venue names fills, and no other reports.
+        let report = VenueReport::of(exec_type, &answer, read_side(side)?, fill.as_ref());
         check(&report)?;
-        let no_fee = trade.is_some() && fee.is_none();
+        let no_fee = fill.is_some_and(|fill| fill.fee.is_none());
         Ok(ReadReport {
             report,
             venue_time_ns: need_time_ns(time, "field uTime missing or no time")?,

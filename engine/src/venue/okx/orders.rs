@@ -67,7 +67,6 @@ impl OrderProtocol for OkxOrders {
         .with_amends(Amends::Smaller)
         .with_cancels_per_request(CANCELS_MAX)
         .with_dead_man(CANCEL_ALL_AFTER);
-    const FILLS_MAX: usize = usize::MAX;
     /// An order is dropped once it has expired, by a clock that may be a second off ours; its state
     /// may take as long again to be known to those who answer questions.
     const IN_FLIGHT_MAX_NS: u64 = 10_000_000_000;
@@ -234,10 +233,6 @@ impl OrderProtocol for OkxOrders {
         true
     }
 
-    fn fills_weight(&self) -> u32 {
-        1
-    }
-
     /// Of all kinds of instruments, the newest hundred, then those that are older. Orders that wait
     /// for a trigger are in another list of the venue's.
     #[cold]
@@ -249,20 +244,12 @@ impl OrderProtocol for OkxOrders {
         true
     }
 
-    fn open_orders_weight(&self) -> u32 {
-        1
-    }
-
     /// What the trading account has; the funding account is another one.
     #[cold]
     fn balances(&mut self, id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
         self.decoder.lists.ask_balances(id);
         self.write_get("/api/v5/account/balance", time_ms, out);
         true
-    }
-
-    fn balances_weight(&self) -> u32 {
-        1
     }
 
     fn outcome(failure: &Failure<'_>) -> Outcome {

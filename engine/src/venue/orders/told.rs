@@ -36,7 +36,7 @@ pub struct VenueReport {
     /// Taken off by self-trade prevention so far; `None` where the report does not say.
     pub prevented_qty: Option<i64>,
     /// Quote amount of all fills, in units of 10^-(price scale + quantity scale); `None` where the
-    /// report does not say.
+    /// report does not say, and where nothing is filled.
     pub quote_total: Option<i128>,
     /// Fee of this fill in units of 10^-8, and its asset; `None` when it is not known.
     pub fee: Option<(i64, u128)>,
@@ -47,6 +47,36 @@ pub struct VenueReport {
 }
 
 impl VenueReport {
+    /// The report that tells this of an order that stands so, and of the fill that it is about. It
+    /// has no name of its own, unless that of the fill.
+    #[must_use]
+    pub fn of(
+        exec_type: ExecType,
+        order: &VenueAnswer,
+        side: Side,
+        fill: Option<&VenueFill>,
+    ) -> VenueReport {
+        VenueReport {
+            exec_type,
+            status: order.status,
+            venue_order_id: order.venue_order_id,
+            execution_id: fill.map_or(VenueRef::NONE, |fill| fill.trade),
+            instrument: order.instrument,
+            side,
+            price: order.price.unwrap_or(0),
+            trigger_price: order.trigger_price,
+            qty: order.qty.unwrap_or(0),
+            last_price: fill.map_or(0, |fill| fill.price),
+            last_qty: fill.map_or(0, |fill| fill.qty),
+            filled_qty: order.filled_qty,
+            prevented_qty: order.prevented_qty,
+            quote_total: order.quote_total,
+            fee: fill.and_then(|fill| fill.fee),
+            liquidity: fill.and_then(|fill| fill.liquidity),
+            expiry: order.expiry,
+        }
+    }
+
     /// How the order stands by it.
     pub(in crate::venue) fn answer(&self) -> VenueAnswer {
         VenueAnswer {

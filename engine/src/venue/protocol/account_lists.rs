@@ -2,7 +2,7 @@
 //! what it has of each asset.
 
 use super::account_list::AccountList;
-use super::orders::{AssetBalance, ListedOrder, ReplyBody};
+use super::order_messages::{AssetBalance, ListedOrder, ReplyBody};
 use crate::venue::LetterReason;
 use crate::venue::codec::DecodeError;
 

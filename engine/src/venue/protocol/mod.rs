@@ -12,6 +12,7 @@ mod keep_alive;
 mod limits;
 mod market;
 mod market_frames;
+mod order_messages;
 mod orders;
 mod own_stream;
 mod questions;
@@ -32,11 +33,13 @@ pub use market::{MarketMessage, MarketProtocol, MarketSink};
 pub(in crate::venue) use market_frames::{
     BookUpdate, FrameParts, MarketFrames, in_book, numbered_reply, object,
 };
-pub(in crate::venue) use orders::order_terms;
+pub use order_messages::{
+    AccountPosition, AssetBalance, Failure, ListedOrder, ListedText, OrderMessage, Reach, Reply,
+    ReplyBody, UnreadFrame, listed_text,
+};
 pub use orders::{
-    AccountPosition, AssetBalance, Failure, FillsFrom, GuardRequest, ListedOrder, ListedText,
-    NameForm, OrderDecoder, OrderMessage, OrderProtocol, OrderRequest, Outcome, Reach, Reply,
-    ReplyBody, UnreadFrame, Way, listed_text,
+    FillsFrom, GuardRequest, NameForm, OrderDecoder, OrderProtocol, OrderRequest, Outcome, Way,
+    order_terms,
 };
 pub use own_stream::OwnStream;
 pub(in crate::venue) use questions::Questions;

@@ -26,7 +26,8 @@ impl<const LINES: usize> SharedSecret<LINES> {
     }
 
     /// What the key is called at the venue.
-    pub(in crate::venue) fn api_key(&self) -> &str {
+    #[must_use]
+    pub fn api_key(&self) -> &str {
         &self.api_key
     }
 
@@ -41,7 +42,8 @@ impl<const LINES: usize> SharedSecret<LINES> {
     }
 
     /// [`SharedSecret::sign`] in base64.
-    pub(in crate::venue) fn sign_base64(&self, text: &str) -> String {
+    #[must_use]
+    pub fn sign_base64(&self, text: &str) -> String {
         data_encoding::BASE64.encode(self.sign(text).as_ref())
     }
 }

@@ -33,16 +33,18 @@ mod simulation;
 mod venue;
 
 pub use counters::{SimulatedVenueCounters, SimulatedVenueReport};
-pub use dialect::DialectKind;
+pub use dialect::{DialectKind, OrderFormat, Refused, Saying, Talk, Wish, orders_alone};
 pub use exchange::{
-    AMOUNT_SCALE, Commission, CommissionAsset, Fee, Ledger, LedgerBalance, LedgerTop, LedgerTrade,
-    Order as LedgerOrder, SelfTrade, Side as LedgerSide, SimulatedSymbol, Status as LedgerStatus,
-    TOPS_MAX, top_hash,
+    AMOUNT_SCALE, Commission, CommissionAsset, Exchange, ExecKind, ExpiryReason as LedgerExpiry,
+    Fee, Filter, Ledger, LedgerBalance, LedgerTop, LedgerTrade, NewOrder, Order as LedgerOrder,
+    OrderName, OrderReport, OrderType as LedgerOrderType, Refusal, SelfTrade, Side as LedgerSide,
+    SimulatedSymbol, Status as LedgerStatus, TOPS_MAX, TimeInForce as LedgerTimeInForce, top_hash,
 };
 pub use fault::{Fault, FaultName, FaultPlan, FaultRule, Trigger};
 pub use frame_kind::FrameKind;
 pub use limits::{Enforcement, LimitRules};
 pub use live_feed::LiveFeeds;
+pub use moment::Moment;
 pub use options::{SimulatedVenueError, SimulatedVenueOptions};
 pub use penalties::{Penalties, Penalty};
 pub use recording::{Recording, RecordingError};

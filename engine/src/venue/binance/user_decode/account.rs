@@ -7,7 +7,7 @@ use super::{AssetAmount, LetterReason, parse_wide, read_side};
 use super::{BALANCES_MAX, DecodeError, Node, SymbolMap, elements, is_null, members, text};
 use crate::event::VenueRef;
 use crate::venue::orders::VenueAnswer;
-use crate::venue::protocol::{AssetBalance, ListedOrder, listed_text};
+use crate::venue::protocol::{AssetBalance, ListedOrder};
 
 /// Orders of one list that are read; the venue allows an account a few hundred in a symbol.
 const LISTED_MAX: usize = 4_096;
@@ -51,20 +51,12 @@ fn read_listed(nodes: &[Node<'_>], symbols: &SymbolMap) -> Result<ListedOrder, D
     let native = wanted("symbol", "open order without a symbol")?;
     let is_ours = symbols.lookup(native.as_bytes()).is_some();
     let order = if is_ours { read_order(nodes, symbols)? } else { None };
-    Ok(ListedOrder {
-        name: name.bytes().take(64).collect(),
-        venue_order_id: VenueRef::NONE,
-        native: listed_text(native),
-        side: read_side(wanted("side", "open order without a side")?)?,
-        price: listed_text(price),
-        qty: listed_text(wanted("origQty", "open order without a quantity")?),
-        filled: listed_text(wanted("executedQty", "open order without what is filled")?),
-        state: order.and_then(|order| state(&order)),
-    })
-}
-
-fn state(order: &OrderResult<'_>) -> Option<(i64, VenueAnswer)> {
-    Some((order.price?, answer(order)?))
+    let side = read_side(wanted("side", "open order without a side")?)?;
+    let qty = wanted("origQty", "open order without a quantity")?;
+    let filled = wanted("executedQty", "open order without what is filled")?;
+    let state = order.filter(|order| order.price.is_some()).and_then(|order| answer(&order));
+    let numbers = [price, qty, filled].map(Some);
+    Ok(ListedOrder::new((name.as_bytes(), VenueRef::NONE), (native, side), numbers, state))
 }
 
 /// The state of the order in a reply; `None` when the reply leaves it out.

@@ -5,10 +5,10 @@ use simd_json::Node;
 use super::{end_of, fee_of, name_of, quote_total, read_side};
 use crate::event::{ExpiryReason, Liquidity, OrderStatus, VenueRef};
 use crate::venue::codec::{
-    DecodeError, Value, boolean, need_scaled, need_text, need_word, number_or_none, pick, text,
+    DecodeError, boolean, need_scaled, need_text, need_word, number_or_none, pick, text,
 };
 use crate::venue::orders::{VenueAnswer, VenueFill};
-use crate::venue::protocol::{ListedOrder, ReplyBody, listed_text};
+use crate::venue::protocol::{ListedOrder, ReplyBody};
 use crate::venue::{Symbol, SymbolMap};
 
 /// An order's state, or the fills of one order: the entries' own members say which.
@@ -39,9 +39,6 @@ pub(super) fn read_list<'t, 'a: 't>(
     Ok(body)
 }
 
-/// Bytes of an order's name that are kept: the venue takes no more.
-const NAME_BYTES_MAX: usize = 64;
-
 /// One order of the list of those that are open: ours, or a stranger's.
 pub(super) fn read_open(
     order: &[Node<'_>],
@@ -52,21 +49,11 @@ pub(super) fn read_open(
     let venue_order_id = name_of(need_text(number, "field orderId missing or no text")?.as_bytes());
     let native = need_text(native, "field symbol missing or no text")?;
     let symbol = symbols.lookup(native.as_bytes());
-    let told = |value: Value<'_, '_>| match value.and_then(text) {
-        None | Some("") => listed_text("0"),
-        Some(number) => listed_text(number),
-    };
     let answer = symbol.map(|symbol| read_state(order, symbol, venue_order_id));
-    Ok(ListedOrder {
-        name: name.and_then(text).unwrap_or_default().bytes().take(NAME_BYTES_MAX).collect(),
-        venue_order_id,
-        native: listed_text(native),
-        side: read_side(side)?,
-        price: told(price),
-        qty: told(qty),
-        filled: told(filled),
-        state: answer.transpose()?.map(|answer| (answer.price.unwrap_or(0), answer)),
-    })
+    let name = name.and_then(text).unwrap_or_default().as_bytes();
+    let numbers = [price, qty, filled].map(|number| number.and_then(text));
+    let terms = (native, read_side(side)?);
+    Ok(ListedOrder::new((name, venue_order_id), terms, numbers, answer.transpose()?))
 }
 
 pub(super) fn read_fill(nodes: &[Node<'_>], symbol: Symbol) -> Result<VenueFill, DecodeError> {

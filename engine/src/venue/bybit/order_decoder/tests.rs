@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::{InstrumentId, Liquidity};
+use crate::venue::protocol::Reach;
 
 const ORDER: &str = r#"{"category":"spot","symbol":"BTCUSDT","orderId":"1523347543495541248","orderLinkId":"p1-3-41","side":"Sell","orderType":"Limit","price":"31527.1","qty":"0.002","timeInForce":"GTC","orderStatus":"New","cancelType":"UNKNOWN","rejectReason":"EC_NoError","cumExecQty":"0","cumExecValue":"0","avgPrice":"","createdTime":"1672364262444","updatedTime":"1672364262457"}"#;
 const FILL: &str = r#"{"category":"spot","symbol":"BTCUSDT","orderId":"1523347543495541248","orderLinkId":"p1-3-41","side":"Sell","orderPrice":"31527.1","orderQty":"0.002","leavesQty":"0.001","execType":"Trade","execId":"2290000000061666327","execPrice":"31527.2","execQty":"0.001","execFee":"0.0315272999","feeCurrency":"USDT","isMaker":false,"execTime":"1746270400353"}"#;

@@ -11,9 +11,7 @@ use crate::venue::codec::{
     number_or_none, parse_cut, pick,
 };
 use crate::venue::orders::{VenueAnswer, VenueFill};
-use crate::venue::protocol::{
-    AssetBalance, Failure, KeptReply, ListedOrder, ReplyBody, Several, listed_text,
-};
+use crate::venue::protocol::{AssetBalance, Failure, KeptReply, ListedOrder, ReplyBody, Several};
 use crate::venue::{LetterReason, SymbolMap};
 
 /// Cancels of one request. The venue names no limit.
@@ -256,18 +254,11 @@ fn read_listed(
     let native = need_text(native, "field product_id missing or no text")?;
     let is_ours = symbols.lookup(native.as_bytes()).is_some();
     let (size, price) = size_and_price(order)?;
-    let told = |value: Value<'_, '_>| listed_text(value.and_then(text).unwrap_or("0"));
     let state = if is_ours { Some(read_state(order, symbols)?) } else { None };
-    Ok(ListedOrder {
-        name: name.iter().copied().take(64).collect(),
-        venue_order_id: name_of(id.and_then(text).unwrap_or_default().as_bytes()),
-        native: listed_text(native),
-        side: read_side(side)?,
-        price: told(price),
-        qty: told(size),
-        filled: told(filled),
-        state: state.map(|state| (state.price.unwrap_or(0), state)),
-    })
+    let venue_order_id = name_of(id.and_then(text).unwrap_or_default().as_bytes());
+    let numbers = [price, size, filled].map(|number| number.and_then(text));
+    let terms = (native, read_side(side)?);
+    Ok(ListedOrder::new((name, venue_order_id), terms, numbers, state))
 }
 
 /// Size and limit price of an order: they stand in the one member of its configuration, whose name

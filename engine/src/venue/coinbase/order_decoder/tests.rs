@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::Liquidity;
+use crate::venue::protocol::{Reach, Reply};
 
 const NAME: &str = "00000001-0003-4700-8000-000000000029";
 const ID: &str = "a1b2c3d4-e5f6-7890-abcd-ef1234567890";

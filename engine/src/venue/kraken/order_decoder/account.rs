@@ -8,11 +8,8 @@ use crate::event::AssetAmount;
 use crate::venue::codec::{
     DecodeError, Value, elements, need_date_ns, need_text, parse_cut, pick, text,
 };
-use crate::venue::protocol::{AssetBalance, KeptReport, ListedOrder, Several, listed_text};
+use crate::venue::protocol::{AssetBalance, KeptReport, ListedOrder, Several};
 use crate::venue::{LetterReason, SymbolMap};
-
-/// Bytes of an order's name that are kept: the venue takes no more.
-const NAME_BYTES_MAX: usize = 64;
 
 /// One element of a snapshot: an order that is open, ours or a stranger's in whatever symbol.
 /// `None`: it can't be read, which is told beside.
@@ -35,17 +32,11 @@ pub(super) fn read_listed(
             }
         };
         let state = state.map_err(|error| (error, None))?;
-        let told = |value: Value<'_, '_>| listed_text(value.and_then(text).unwrap_or("0"));
-        Ok(ListedOrder {
-            name: name.bytes().take(NAME_BYTES_MAX).collect(),
-            venue_order_id: order,
-            native: listed_text(native.and_then(text).unwrap_or_default()),
-            side: read_side(side).map_err(|error| (error, side.and_then(text)))?,
-            price: told(price),
-            qty: told(qty),
-            filled: told(filled),
-            state: state.map(|read| (read.report.price, read.report.answer())),
-        })
+        let side = read_side(side).map_err(|error| (error, side.and_then(text)))?;
+        let terms = (native.and_then(text).unwrap_or_default(), side);
+        let numbers = [price, qty, filled].map(|number| number.and_then(text));
+        let state = state.map(|read| read.report.answer());
+        Ok(ListedOrder::new((name.as_bytes(), order), terms, numbers, state))
     };
     let listed = read().map_err(|error| reports.push(KeptReport::new(name, order, Err(error))));
     listed.ok()

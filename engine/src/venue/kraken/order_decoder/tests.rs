@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::InstrumentId;
+use crate::venue::protocol::Reply;
 use crate::venue::{LetterReason, Scales};
 
 const NAME: &str = "00000001-0003-4700-8000-000000000029";

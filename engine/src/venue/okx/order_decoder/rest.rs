@@ -3,17 +3,14 @@
 use simd_json::Node;
 
 use super::{ORDERS_MAX, fee_of, liquidity_of, quote_total, read_side, status_of};
-use crate::event::VenueRef;
+use crate::event::{ExpiryReason, OrderStatus, VenueRef};
 use crate::venue::codec::{
-    DecodeError, Value, elements, need_number, need_scaled, need_text, number_of, number_or_none,
-    pick, text,
+    DecodeError, elements, need_number, need_scaled, need_text, number_of, number_or_none, pick,
+    text,
 };
 use crate::venue::orders::{VenueAnswer, VenueFill};
-use crate::venue::protocol::{AccountLists, ListedOrder, ReplyBody, listed_text};
+use crate::venue::protocol::{AccountLists, ListedOrder, ReplyBody};
 use crate::venue::{Symbol, SymbolMap};
-
-/// Bytes of an order's name that are kept: the venue takes no more.
-const NAME_BYTES_MAX: usize = 64;
 
 /// The order whose state an answer tells, and when it was created, ms since the Unix epoch.
 pub(super) fn created_of(list: &[Node<'_>]) -> Option<(VenueRef, i64)> {
@@ -60,7 +57,9 @@ pub(super) fn read_rest<'a>(
         if trade.is_some() {
             fills.push(read_fill(entry, symbol)?);
         } else {
-            body.state = Some(read_state(entry, state, symbol, body.venue_order_id)?);
+            let [source] = pick(entry, ["cancelSource"])?;
+            let stands = status_of(state, source)?;
+            body.state = Some(read_state(entry, stands, symbol, body.venue_order_id)?);
         }
     }
     // The newest is told first.
@@ -93,26 +92,19 @@ fn read_listed(
     number: u64,
     symbols: &SymbolMap,
 ) -> Result<ListedOrder, DecodeError> {
-    let [native, name, side, price, qty, filled, state] =
-        pick(order, ["instId", "clOrdId", "side", "px", "sz", "accFillSz", "state"])?;
+    let [native, name, side, price, qty, filled, state, source] = pick(
+        order,
+        ["instId", "clOrdId", "side", "px", "sz", "accFillSz", "state", "cancelSource"],
+    )?;
     let native = need_text(native, "field instId missing or no text")?;
     let venue_order_id = VenueRef::number(number);
     let symbol = symbols.lookup(native.as_bytes());
-    let told = |value: Value<'_, '_>| match value.and_then(text) {
-        None | Some("") => listed_text("0"),
-        Some(number) => listed_text(number),
-    };
-    let answer = symbol.map(|symbol| read_state(order, state, symbol, venue_order_id));
-    Ok(ListedOrder {
-        name: name.and_then(text).unwrap_or_default().bytes().take(NAME_BYTES_MAX).collect(),
-        venue_order_id,
-        native: listed_text(native),
-        side: read_side(side)?,
-        price: told(price),
-        qty: told(qty),
-        filled: told(filled),
-        state: answer.transpose()?.map(|answer| (answer.price.unwrap_or(0), answer)),
-    })
+    let answer =
+        symbol.map(|symbol| read_state(order, status_of(state, source)?, symbol, venue_order_id));
+    let name = name.and_then(text).unwrap_or_default().as_bytes();
+    let numbers = [price, qty, filled].map(|number| number.and_then(text));
+    let terms = (native, read_side(side)?);
+    Ok(ListedOrder::new((name, venue_order_id), terms, numbers, answer.transpose()?))
 }
 
 /// The number behind which the older fills are.
@@ -133,15 +125,15 @@ fn read_fill(nodes: &[Node<'_>], symbol: Symbol) -> Result<VenueFill, DecodeErro
     })
 }
 
-fn read_state(
+/// How an order stands, whose status was read before.
+pub(super) fn read_state(
     nodes: &[Node<'_>],
-    state: Value<'_, '_>,
+    (status, expiry): (OrderStatus, ExpiryReason),
     symbol: Symbol,
     venue_order_id: VenueRef,
 ) -> Result<VenueAnswer, DecodeError> {
-    let [side, price, qty, filled, average, source] =
-        pick(nodes, ["side", "px", "sz", "accFillSz", "avgPx", "cancelSource"])?;
-    let (status, expiry) = status_of(state, source)?;
+    let [side, price, qty, filled, average] =
+        pick(nodes, ["side", "px", "sz", "accFillSz", "avgPx"])?;
     let filled_qty = number_or_none(filled, symbol.scales.qty)?;
     Ok(VenueAnswer {
         status,

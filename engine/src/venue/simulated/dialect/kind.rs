@@ -18,7 +18,8 @@ pub struct DialectKind {
     pub fees_in: Option<CommissionAsset>,
     /// It trades contracts, and nothing else.
     pub trades_contracts: bool,
-    pub(in super::super) new: fn(&SimulatedVenueOptions) -> Box<dyn Dialect>,
+    /// Makes one that speaks it.
+    pub new: fn(&SimulatedVenueOptions) -> Box<dyn Dialect>,
 }
 
 impl fmt::Debug for DialectKind {

@@ -11,6 +11,7 @@ mod kind;
 pub mod kraken;
 pub mod okx;
 mod order_entry;
+mod orders_alone;
 mod recorded;
 
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use super::server::{AccountFrame, HttpRequest, MarketFrame, Opening, Reply, Sess
 
 pub use binance_spot::DIALECT as USUAL;
 pub use kind::DialectKind;
+pub use order_entry::{OrderFormat, Refused, Wish};
+pub use orders_alone::orders_alone;
 pub use recorded::{RecordedDialect, RecordedFrame, RecordedLine, RecordedRequest, UpdateIds};
 
 /// The texts of one venue. It owns no socket, no clock and no order: text in, commands to the
@@ -112,28 +115,38 @@ pub enum Stage {
 
 /// One message's surroundings.
 pub struct Talk<'a> {
+    /// The session that speaks.
     pub session: &'a mut Session,
+    /// What is traded.
     pub exchange: &'a mut Exchange,
+    /// The venue's limits.
     pub limits: &'a mut Limits,
+    /// What is counted.
     pub counters: Arc<SimulatedVenueCounters>,
+    /// What goes wrong.
     pub faults: &'a mut Faults,
+    /// When it is.
     pub now: Moment,
     /// What is said to the session, in order.
     pub says: Vec<Saying>,
 }
 
-/// What a message leads to on its own connection.
+/// What a message leads to on its own connection; times are nanoseconds of the monotonic clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saying {
     /// A text, at once.
     Now(String),
     /// A text, later.
+    #[allow(missing_docs)]
     Later { at_ns: u64, text: String },
     /// The message arrives, later.
+    #[allow(missing_docs)]
     Arrives { at_ns: u64, text: String },
     /// The message is handled again, as forwarded; `is_heard`: its reply is given then.
+    #[allow(missing_docs)]
     Again { at_ns: u64, text: String, is_heard: bool },
     /// The connection is closed.
+    #[allow(missing_docs)]
     Close { at_ns: u64 },
 }
 

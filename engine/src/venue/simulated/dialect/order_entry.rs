@@ -18,7 +18,7 @@ use crate::venue::simulated::server::{AccountFrame, HttpRequest, Reply, Session}
 const AVERAGE_MORE: u32 = 8;
 
 /// How a venue words its order entry.
-pub(super) trait OrderFormat: Send + 'static {
+pub trait OrderFormat: Send + 'static {
     /// Paths of its sessions.
     fn paths(&self) -> &'static [&'static str];
 
@@ -63,18 +63,26 @@ pub(super) trait OrderFormat: Send + 'static {
     -> Option<String>;
 
     /// What it is told of balances; `None`: nothing.
-    fn balances(&self, balances: &[BalanceNow], exchange: &Exchange, now: Moment)
-    -> Option<String>;
+    fn balances(
+        &self,
+        _balances: &[BalanceNow],
+        _exchange: &Exchange,
+        _now: Moment,
+    ) -> Option<String> {
+        None
+    }
 
     /// Answers a request over REST; `None`: there is no such path. `is_behind`: what answers does
     /// not know the newest orders.
     fn rest(
         &self,
-        request: &HttpRequest,
-        exchange: &Exchange,
-        is_behind: bool,
-        now: Moment,
-    ) -> Option<Reply>;
+        _request: &HttpRequest,
+        _exchange: &Exchange,
+        _is_behind: bool,
+        _now: Moment,
+    ) -> Option<Reply> {
+        None
+    }
 
     /// Looks at the sessions that are open, each turn.
     fn watch(
@@ -87,17 +95,21 @@ pub(super) trait OrderFormat: Send + 'static {
 }
 
 /// What is to be done with an order.
-pub(super) enum Wish {
+pub enum Wish {
+    /// A new order.
     Place(Box<NewOrder>),
     /// The order of this number is what is asked for: it is there already.
     Known(u64),
+    /// A cancel: market and order.
     Cancel(usize, OrderName),
+    /// A smaller quantity: market, order, and the quantity.
     Amend(usize, OrderName, u64),
 }
 
 /// Why a request about an order is not granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub enum Refused {
+    /// The exchange refuses it.
     Exchange(Refusal),
     /// The session has not logged on.
     NotLoggedOn,
@@ -107,6 +119,7 @@ pub(super) enum Refused {
     Malformed,
     /// There is no such market.
     NoSuchMarket,
+    /// Too many orders in too short a time.
     TooManyOrders,
     /// Nobody knows what became of it.
     Unknown,

@@ -32,7 +32,9 @@ const LEVERAGE: u128 = 20;
 /// How a client names an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderName {
+    /// The exchange's number.
     Id(u64),
+    /// The client's name.
     Client(String),
 }
 

@@ -84,14 +84,17 @@ impl Exchange {
         }
     }
 
+    /// The markets, by number.
     pub fn markets(&self) -> &[Market] {
         &self.markets
     }
 
+    /// The account's orders.
     pub fn orders(&self) -> &AccountOrders {
         &self.orders
     }
 
+    /// What is true, whatever a client was told.
     pub fn ledger(&self) -> &Arc<Mutex<Ledger>> {
         self.orders.ledger()
     }

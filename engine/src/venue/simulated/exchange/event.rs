@@ -34,7 +34,9 @@ pub enum Event {
 /// What happened to an order, and the order afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderReport {
+    /// The order after it.
     pub order: Order,
+    /// What happened.
     pub kind: ExecKind,
     /// Contiguous over all orders, from 1.
     pub execution_id: u64,
@@ -43,14 +45,17 @@ pub struct OrderReport {
 /// What happened to an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecKind {
+    /// It was accepted.
     New,
     /// Its trigger came: it works from now on.
     Triggered,
+    /// It was filled, in part or whole.
     Trade(OrderFill),
     /// With the client's name for the cancel itself.
     Canceled(String),
     /// Its quantity was made smaller; with the name that it had before.
     Replaced(String),
+    /// A rule of its own ended it.
     Expired(ExpiryReason),
     /// A match with an own order was prevented.
     Prevented {
@@ -58,6 +63,7 @@ pub enum ExecKind {
         match_id: u64,
         /// Of this order.
         qty: u64,
+        /// At which they would have met.
         price: u64,
         /// The other order.
         counter_order: u64,
@@ -84,6 +90,7 @@ impl Event {
 }
 
 impl OrderReport {
+    /// Whether it tells of a fill.
     pub fn is_fill(&self) -> bool {
         matches!(self.kind, ExecKind::Trade(_))
     }

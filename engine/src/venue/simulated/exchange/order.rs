@@ -6,8 +6,11 @@ use super::fees::Fee;
 /// What kinds of order the venue takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderType {
+    /// Buys or sells up to a price.
     Limit,
+    /// The same, which must rest.
     LimitMaker,
+    /// Buys or sells at whatever price.
     Market,
     /// A market order, once the price has gone against it.
     StopLoss,
@@ -44,8 +47,11 @@ impl OrderType {
 /// How long an order lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeInForce {
+    /// Until it is cancelled.
     Gtc,
+    /// What is not filled at once expires.
     Ioc,
+    /// All of it is filled at once, or none.
     Fok,
 }
 
@@ -84,7 +90,9 @@ pub enum SelfTrade {
 /// Why an order expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryReason {
+    /// What was not filled at once.
     IocUnfilled,
+    /// All of it could not be filled at once.
     FokUnfilled,
     /// A market order found nothing more to take.
     NoLiquidity,
@@ -97,14 +105,19 @@ pub enum ExpiryReason {
 /// A new order as it is asked for, in the symbol's units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewOrder {
+    /// Number of its market.
     pub market: usize,
+    /// Bought or sold.
     pub side: Side,
+    /// Its type.
     pub order_type: OrderType,
+    /// How long it lives.
     pub time_in_force: TimeInForce,
     /// 0 for an order without a limit.
     pub price: u64,
     /// What triggers it; 0 for one that does not wait.
     pub stop_price: u64,
+    /// In units of 10^-`qty_scale`.
     pub qty: u64,
     /// The exchange names it when the client does not.
     pub client_order_id: Option<String>,

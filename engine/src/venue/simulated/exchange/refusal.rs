@@ -30,13 +30,22 @@ pub enum Refusal {
 /// A rule of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
+    /// Price bounds and tick.
     Price,
+    /// Quantity bounds and step.
     LotSize,
+    /// The quantity of a market order.
     MarketLotSize,
+    /// What the account may own.
     MaxPosition,
+    /// The value of an order.
     Notional,
+    /// Too far from the market's price.
     PercentPriceBySide,
+    /// Open orders of a symbol.
     MaxNumOrders,
+    /// Waiting orders of a symbol.
     MaxNumAlgoOrders,
+    /// Amends of an order.
     MaxNumOrderAmends,
 }
