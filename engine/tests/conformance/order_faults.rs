@@ -83,6 +83,7 @@ pub fn a_cut_with_an_accepted_order_is_followed_by_a_question_and_not_by_the_ord
     if !V::Entry::ORDERS_OVER_REST {
         assert_eq!(proxy.connections(), 2 * V::CONNECTIONS);
     }
+    assert_eq!(trader.counters().contradictions, 0, "the venue's answers are right");
     trader.assert_sound();
 }
 

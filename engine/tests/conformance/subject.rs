@@ -4,10 +4,10 @@ use pitlane_engine::event::VenueRef;
 use pitlane_engine::venue::binance::{BinanceOrders, Credentials, MarketDecoder, SpotMarket};
 use pitlane_engine::venue::binance_futures::{FuturesMarket, FuturesOrders};
 use pitlane_engine::venue::binance_sbe::{SbeMarket, SbeWriter};
-use pitlane_engine::venue::bybit::{BybitMarket, BybitOrders};
-use pitlane_engine::venue::coinbase::{CoinbaseKey, CoinbaseMarket, CoinbaseOrders};
-use pitlane_engine::venue::kraken::{KrakenMarket, KrakenOrders, KrakenSecret};
-use pitlane_engine::venue::okx::{OkxMarket, OkxOrders};
+use pitlane_engine::venue::bybit::BybitOrders;
+use pitlane_engine::venue::coinbase::{CoinbaseKey, CoinbaseOrders};
+use pitlane_engine::venue::kraken::{KrakenOrders, KrakenSecret};
+use pitlane_engine::venue::okx::OkxOrders;
 use pitlane_engine::venue::protocol::{
     MarketProtocol, NameForm, OrderProtocol, SharedSecret, Signer,
 };
@@ -19,13 +19,22 @@ use crate::harness::symbols;
 use crate::raw;
 use crate::scripted::Scripted;
 
-/// A venue whose market data is put to the test. Its one symbol is `BTCUSDT`, prices have two and
-/// quantities five decimal places.
-pub trait Market: Sized + 'static {
-    /// How it is spoken to.
-    type Protocol: MarketProtocol;
+/// A venue that is put to the test. Its one symbol is `BTCUSDT`, prices have two and quantities
+/// five decimal places.
+pub trait Venue: Sized + 'static {
     /// Its name in the registry.
     const KIND: &'static str;
+
+    /// The dialect of the simulated venue.
+    fn dialect() -> &'static DialectKind {
+        VenueKind::find(Self::KIND).expect("it is registered").dialect.expect("it has one")
+    }
+}
+
+/// A venue whose market data is put to the test.
+pub trait Market: Venue {
+    /// How it is spoken to.
+    type Protocol: MarketProtocol;
 
     /// Its market frames are binary.
     const IS_BINARY: bool = false;
@@ -63,15 +72,10 @@ pub trait Market: Sized + 'static {
     fn shutdown() -> String {
         r#"{"e":"serverShutdown","E":1770123456789}"#.to_owned()
     }
-
-    /// The dialect of the simulated venue.
-    fn dialect() -> &'static DialectKind {
-        VenueKind::find(Self::KIND).expect("it is registered").dialect.expect("it has one")
-    }
 }
 
-/// A venue whose orders are put to the test, too.
-pub trait Orders: Market + Scripted {
+/// A venue whose orders are put to the test.
+pub trait Orders: Venue + Scripted {
     /// How its order entry is spoken to.
     type Entry: OrderProtocol;
     /// What the one account's key is called.
@@ -140,6 +144,10 @@ pub struct Codes {
 /// Binance spot.
 pub struct BinanceSpot;
 
+impl Venue for BinanceSpot {
+    const KIND: &'static str = "binance";
+}
+
 impl Orders for BinanceSpot {
     type Entry = BinanceOrders;
     const CODES: Codes = Codes {
@@ -161,7 +169,6 @@ impl Orders for BinanceSpot {
 
 impl Market for BinanceSpot {
     type Protocol = SpotMarket;
-    const KIND: &'static str = "binance";
 
     fn quote_at(update: u64, bid: &str, ask: &str) -> String {
         format!(
@@ -185,9 +192,12 @@ impl Market for BinanceSpot {
 /// Binance USD-M futures.
 pub struct BinanceFutures;
 
+impl Venue for BinanceFutures {
+    const KIND: &'static str = "binance_futures";
+}
+
 impl Market for BinanceFutures {
     type Protocol = FuturesMarket;
-    const KIND: &'static str = "binance_futures";
 
     fn quote_at(update: u64, bid: &str, ask: &str) -> String {
         format!(
@@ -232,9 +242,12 @@ impl Orders for BinanceFutures {
 /// market data.
 pub struct BinanceSbe;
 
+impl Venue for BinanceSbe {
+    const KIND: &'static str = "binance_sbe";
+}
+
 impl Market for BinanceSbe {
     type Protocol = SbeMarket;
-    const KIND: &'static str = "binance_sbe";
     const IS_BINARY: bool = true;
     const FRAME_START: &'static [u8] = &[];
     const UNKNOWN_EVENT: &'static [u8] = &10_999_u16.to_le_bytes();
@@ -264,6 +277,10 @@ impl Market for BinanceSbe {
 /// OKX.
 pub struct Okx;
 
+impl Venue for Okx {
+    const KIND: &'static str = "okx";
+}
+
 impl Orders for Okx {
     type Entry = OkxOrders;
     const CODES: Codes = Codes {
@@ -284,30 +301,12 @@ impl Orders for Okx {
     }
 }
 
-impl Market for Okx {
-    type Protocol = OkxMarket;
-    const KIND: &'static str = "okx";
-
-    fn quote_at(update: u64, bid: &str, ask: &str) -> String {
-        format!(
-            r#"{{"arg":{{"channel":"bbo-tbt","instId":"BTCUSDT"}},"data":[{{"asks":[["{ask}","2","0","1"]],"bids":[["{bid}","1","0","1"]],"ts":"9","seqId":{update}}}]}}"#
-        )
-    }
-
-    fn diff(first: u64, last: u64, time_ms: u64) -> String {
-        let previous = first - 1;
-        format!(
-            r#"{{"arg":{{"channel":"books","instId":"BTCUSDT"}},"action":"update","data":[{{"asks":[],"bids":[["100.00","{last}","0","1"]],"ts":"{time_ms}","seqId":{last},"prevSeqId":{previous}}}]}}"#
-        )
-    }
-
-    fn snapshot(_last_update: u64) -> String {
-        unreachable!("books are told in the stream")
-    }
-}
-
 /// Bybit.
 pub struct Bybit;
+
+impl Venue for Bybit {
+    const KIND: &'static str = "bybit";
+}
 
 impl Orders for Bybit {
     type Entry = BybitOrders;
@@ -330,29 +329,12 @@ impl Orders for Bybit {
     }
 }
 
-impl Market for Bybit {
-    type Protocol = BybitMarket;
-    const KIND: &'static str = "bybit";
-
-    fn quote_at(update: u64, bid: &str, ask: &str) -> String {
-        format!(
-            r#"{{"topic":"orderbook.1.BTCUSDT","type":"snapshot","ts":9,"data":{{"s":"BTCUSDT","b":[["{bid}","1"]],"a":[["{ask}","2"]],"u":{update}}}}}"#
-        )
-    }
-
-    fn diff(_first: u64, last: u64, time_ms: u64) -> String {
-        format!(
-            r#"{{"topic":"orderbook.200.BTCUSDT","type":"delta","ts":{time_ms},"data":{{"s":"BTCUSDT","b":[["100.00","{last}"]],"a":[],"u":{last}}}}}"#
-        )
-    }
-
-    fn snapshot(_last_update: u64) -> String {
-        unreachable!("books are told in the stream")
-    }
-}
-
 /// Kraken.
 pub struct Kraken;
+
+impl Venue for Kraken {
+    const KIND: &'static str = "kraken";
+}
 
 impl Orders for Kraken {
     type Entry = KrakenOrders;
@@ -376,27 +358,12 @@ impl Orders for Kraken {
     }
 }
 
-impl Market for Kraken {
-    type Protocol = KrakenMarket;
-    const KIND: &'static str = "kraken";
-
-    fn quote_at(_update: u64, bid: &str, ask: &str) -> String {
-        format!(
-            r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"BTCUSDT","bid":{bid},"bid_qty":1.00000,"ask":{ask},"ask_qty":2.00000}}]}}"#
-        )
-    }
-
-    fn diff(_first: u64, _last: u64, _time_ms: u64) -> String {
-        unreachable!("its books have checksums: they are put to the test with recordings")
-    }
-
-    fn snapshot(_last_update: u64) -> String {
-        unreachable!("books are told in the stream")
-    }
-}
-
 /// Coinbase Advanced.
 pub struct Coinbase;
+
+impl Venue for Coinbase {
+    const KIND: &'static str = "coinbase";
+}
 
 impl Orders for Coinbase {
     type Entry = CoinbaseOrders;
@@ -423,22 +390,5 @@ impl Orders for Coinbase {
     fn trade(number: u64) -> VenueRef {
         let uuid = format!("00000000-5000-4000-8000-{number:012x}");
         VenueRef::uuid(uuid.as_bytes()).expect("a UUID")
-    }
-}
-
-impl Market for Coinbase {
-    type Protocol = CoinbaseMarket;
-    const KIND: &'static str = "coinbase";
-
-    fn quote_at(_update: u64, _bid: &str, _ask: &str) -> String {
-        unreachable!("its market data is put to the test with recordings")
-    }
-
-    fn diff(_first: u64, _last: u64, _time_ms: u64) -> String {
-        unreachable!("its market data is put to the test with recordings")
-    }
-
-    fn snapshot(_last_update: u64) -> String {
-        unreachable!("books are told in the stream")
     }
 }
