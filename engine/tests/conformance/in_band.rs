@@ -80,7 +80,7 @@ impl MarketProtocol for Plain {
     }
 
     fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError> {
-        let text = std::str::from_utf8(frame).map_err(|_| malformed("no text"))?;
+        let text = std::str::from_utf8(frame).map_err(|_| DecodeError::malformed("no text"))?;
         let words: Vec<&str> = text.split(' ').collect();
         match words[..] {
             ["pong"] => sink.take(MarketMessage::KeptAlive),
@@ -112,7 +112,7 @@ impl MarketProtocol for Plain {
                 };
                 sink.take(MarketMessage::Depth { symbol, diff });
             }
-            _ => return Err(malformed("no frame of this protocol")),
+            _ => return Err(DecodeError::malformed("no frame of this protocol")),
         }
         Ok(())
     }
@@ -130,7 +130,10 @@ impl Plain {
     }
 
     fn take_levels(&mut self, native: &str, bids: &str, asks: &str) -> Result<Symbol, DecodeError> {
-        let symbol = self.symbols.lookup(native.as_bytes()).ok_or(malformed("no such symbol"))?;
+        let symbol = self
+            .symbols
+            .lookup(native.as_bytes())
+            .ok_or(DecodeError::malformed("no such symbol"))?;
         let in_book = |error| DecodeError { book: Some(symbol.instrument), ..error };
         read_levels(bids, &mut self.bids).map_err(in_book)?;
         read_levels(asks, &mut self.asks).map_err(in_book)?;
@@ -138,12 +141,8 @@ impl Plain {
     }
 }
 
-fn malformed(detail: &'static str) -> DecodeError {
-    DecodeError { reason: LetterReason::Malformed, detail, book: None }
-}
-
 fn number(word: &str) -> Result<u64, DecodeError> {
-    word.parse().map_err(|_| malformed("no number"))
+    word.parse().map_err(|_| DecodeError::malformed("no number"))
 }
 
 fn read_levels(word: &str, into: &mut Vec<Level>) -> Result<(), DecodeError> {
@@ -153,7 +152,7 @@ fn read_levels(word: &str, into: &mut Vec<Level>) -> Result<(), DecodeError> {
         let level = level.split_once(':').and_then(|(price, qty)| {
             Some(Level { price: scaled(price, SCALES.price)?, qty: scaled(qty, SCALES.qty)? })
         });
-        into.push(level.ok_or(malformed("no level"))?);
+        into.push(level.ok_or(DecodeError::malformed("no level"))?);
     }
     Ok(())
 }
