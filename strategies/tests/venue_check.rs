@@ -7,18 +7,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use pitlane_engine::venue::binance::Credentials;
+use pitlane_engine::venue::kraken::KrakenSecret;
+use pitlane_engine::venue::protocol::{Keys, SharedSecret, Signer};
 use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::{
     Fault, FaultPlan, SimulatedSymbol, SimulatedVenue, SimulatedVenueOptions, Trigger,
 };
 
-use running_engine::PITLANE;
+use pitlane_engine::world::Files;
+
+use common::write_key;
+use running_engine::{Engine, PITLANE};
 
 /// A venue of a kind, and the file of who checks it.
 struct Checked {
     venue: SimulatedVenue,
     file: PathBuf,
-    _dir: tempfile::TempDir,
+    /// Gone with it.
+    dirs: Vec<tempfile::TempDir>,
 }
 
 impl Checked {
@@ -36,7 +43,7 @@ impl Checked {
              {lines}\n{rest}"
         );
         std::fs::write(&file, text).unwrap();
-        Checked { venue, file, _dir: dir }
+        Checked { venue, file, dirs: vec![dir] }
     }
 
     fn check(&self) -> (Option<i32>, String) {
@@ -184,5 +191,158 @@ fn what_is_recorded_has_the_venues_instruments_in_it() {
         assert!(recorded.status.success(), "{recorded:?}");
         let parts = ["instruments holds 1 listed, and trading", "filters holds"];
         assert_has(&check_recording(kind, &out.join("near"), None), 0, &parts);
+    }
+}
+
+/// The key's name at the venue.
+const KEY: &str = "engine";
+/// A secret of the form that Kraken shows.
+const BASE64: &str =
+    "kQH5HW/8p1uGOVjbgWA7FunAmGO8lsSUXNsu3eow76sz84Q18fWxnyRzBHCd3pd5nE9qa99HAZtuZuj6F1huXg==";
+
+/// Writes a key of a kind of venue; what the venue knows it by.
+fn write_key_of(kind: &str, path: &Path) -> Vec<u8> {
+    let keys = Keys { api_key: KEY, private_key_file: path, files: &Files::Real, chance: 0 };
+    let text = match kind {
+        "okx" => "first\nsecond",
+        "kraken" => BASE64,
+        _ => "first",
+    };
+    write_key(path);
+    if !kind.starts_with("binance") {
+        std::fs::write(path, text).unwrap();
+    }
+    match kind {
+        "okx" => SharedSecret::<2>::read(keys).unwrap().verifying_key(),
+        "bybit" => SharedSecret::<1>::read(keys).unwrap().verifying_key(),
+        "kraken" => KrakenSecret::read(keys).unwrap().verifying_key(),
+        _ => Credentials::read(keys).unwrap().verifying_key(),
+    }
+}
+
+/// A venue of a kind with an account, and who checks it with these lines more.
+fn with_account(kind: &str, key_trades: bool, lines: &str, rest: &str) -> Checked {
+    let keys = tempfile::tempdir().unwrap();
+    let path = keys.path().join("key");
+    let verifying_key = write_key_of(kind, &path);
+    let options = SimulatedVenueOptions {
+        api_key: KEY.to_owned(),
+        verifying_key,
+        key_trades,
+        events_per_s: 200,
+        ..Default::default()
+    };
+    let lines = format!("api_key = '{KEY}'\nprivate_key_file = '{}'\n{lines}", path.display());
+    let mut checked = Checked::start(kind, options, &lines, rest);
+    checked.dirs.push(keys);
+    let dialect = VenueKind::simulable().find(|(of, _)| of.name == kind).unwrap().1;
+    let api =
+        format!("api_url = 'ws://{}{}'\n", checked.venue.address(), dialect.api_path.unwrap());
+    let text = std::fs::read_to_string(&checked.file).unwrap();
+    let text = text.replace("name = 'near'\n", &format!("name = 'near'\n{api}"));
+    std::fs::write(&checked.file, text).unwrap();
+    checked
+}
+
+#[test]
+fn every_kind_says_what_its_account_and_key_may_do() {
+    for (kind, _) in VenueKind::simulable() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("my.toml");
+        let text = format!(
+            "[engine]\nrun_dir = {:?}\n[cores]\npin = false\n[simulated]\nkind = '{}'\n\
+             events_per_s = 200\n",
+            dir.path().join("runs"),
+            kind.name
+        );
+        std::fs::write(&file, text).unwrap();
+        let checked = said(&check(&["simulated", "--duration", "4s"], Some(&file)));
+        let parts = [
+            "sign-on holds the order session is ready, and has sent no order",
+            "key may read holds",
+            "fees holds maker",
+            "USDT 1000000000 free, 0 in orders",
+            "open orders holds none",
+            "instruments holds",
+        ];
+        // Futures tell it of the account, and the others of the key.
+        let parts = parts.map(|part| match kind.name {
+            "binance_futures" => part.replace("holds maker", "holds BTCUSDT: maker"),
+            _ => part.to_owned(),
+        });
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        assert_has(&checked, 0, &parts);
+        let trades = match kind.name {
+            "binance_futures" => "account may trade holds",
+            _ => "key may trade holds",
+        };
+        assert_has(&checked, 0, &[trades]);
+        assert!(!checked.1.contains("no answer"), "{}", checked.1);
+    }
+}
+
+#[test]
+fn a_key_that_may_not_trade_fails_and_one_that_is_not_known_signs_nothing_on() {
+    for (kind, word) in [
+        ("binance", "key may trade FAILS enableSpotAndMarginTrading false"),
+        ("binance_futures", "account may trade FAILS canTrade false"),
+        ("okx", "key may trade FAILS perm read_only"),
+        ("bybit", "key may trade FAILS readOnly 1"),
+        ("kraken", "it lacks modify-trades, close-trades"),
+    ] {
+        let checked = with_account(kind, false, "", "");
+        let parts = ["sign-on holds", word, "key may read holds", "fees holds"];
+        assert_has(&checked.check(), 1, &parts);
+    }
+    let checked = with_account("binance", true, "", "");
+    let text = std::fs::read_to_string(&checked.file).unwrap();
+    std::fs::write(&checked.file, text.replace("'engine'", "'another'")).unwrap();
+    let parts = ["sign-on FAILS logon refused by the venue", "key may trade not seen"];
+    assert_has(&checked.check(), 1, &parts);
+    let output = check(&["near", "--duration", "2s", "--no-account"], Some(&checked.file));
+    assert_has(&said(&output), 0, &["sign-on not seen --no-account"]);
+}
+
+fn open_orders(venue: &SimulatedVenue) -> usize {
+    venue.ledger().orders.values().filter(|order| order.is_open()).count()
+}
+
+#[test]
+fn a_check_leaves_every_open_order_of_the_account_as_it_is() {
+    for (kind, timer) in [
+        ("binance", ""),
+        ("binance_futures", "dead_man_ms = 10000"),
+        ("okx", "dead_man_ms = 10000"),
+        ("bybit", "dead_man_ms = 3000"),
+        ("kraken", "dead_man_ms = 10000"),
+    ] {
+        // An engine that was killed has left them.
+        let maker = "[[consumer]]\nname = 'maker'\nstrategy = 'market_maker'\n\
+                     params = { distance_ticks = 5_000, tolerance_ticks = 5_000 }\n";
+        let checked = with_account(kind, true, "books = false", maker);
+        let text = std::fs::read_to_string(&checked.file).unwrap();
+        let trading = text.split_once("[[venue]]").unwrap().1;
+        let mut engine = Engine::start_on(&format!("[[venue]]{trading}"), &[]);
+        let began = std::time::Instant::now();
+        while open_orders(&checked.venue) < 2 {
+            assert!(began.elapsed() < common::PATIENCE, "{kind}: nothing is open");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        engine.child.kill().unwrap();
+        engine.child.wait().unwrap();
+        let before = open_orders(&checked.venue);
+        // All that would cancel them in a run is set.
+        let all = format!("name = 'near'\n{timer}\n");
+        let text = text.replace("name = 'near'\n", &all);
+        let journal = checked.file.with_file_name("journal");
+        let more = format!(
+            "[risk]\non_start = 'cancel'\nsole_engine = true\non_stop = 'cancel_all'\n\
+             [journal]\ndir = {journal:?}\n"
+        );
+        std::fs::write(&checked.file, more + &text).unwrap();
+        let told = format!("open orders holds {before}, all left as they are");
+        assert_has(&checked.check(), 0, &["sign-on holds", &told]);
+        assert_eq!(open_orders(&checked.venue), before, "{kind}");
+        assert!(!journal.exists(), "the journal of a run is left alone");
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pitlane_engine::config::{Config, ConsumerConfig};
+use pitlane_engine::config::{Config, ConsumerConfig, OnStart, OnStop};
 use pitlane_engine::report::Report;
 use pitlane_engine::text::escaped;
 use pitlane_engine::venue::recorder::{RecordedConnection, RecorderOptions, RecorderTotals};
@@ -29,6 +29,7 @@ pub(crate) fn record(
     terminal: &mut Terminal<'_>,
 ) -> Result<Exit, Exit> {
     let mut config = config_file::load(args.config.as_deref(), terminal)?;
+    trade_nothing(&mut config);
     listen_only(&mut config);
     let record = RecorderOptions {
         folder: args.out.clone(),
@@ -62,11 +63,21 @@ pub(crate) fn record(
     }
 }
 
-/// Market data of every kind for all instruments, and no orders. A key stays where market data
+/// Market data of every kind for all instruments, and no order: none is sent, and none that the
+/// account has is changed or cancelled, at the start, by a timer or at the stop. A journal that is
+/// another engine's is left alone.
+pub(crate) fn trade_nothing(config: &mut Config) {
+    config.risk.trading = false;
+    (config.risk.on_start, config.risk.on_stop) = (OnStart::Adopt, OnStop::Leave);
+    config.risk.sole_engine = false;
+    config.journal.dir = None;
+    config.consumers = vec![ConsumerConfig::of_strategy("noop")];
+    config.venues.iter_mut().for_each(|venue| venue.dead_man_ms = None);
+}
+
+/// No order session at any venue. A key stays where market data
 /// takes one.
 pub(crate) fn listen_only(config: &mut Config) {
-    config.risk.trading = false;
-    config.consumers = vec![ConsumerConfig::of_strategy("noop")];
     for venue in &mut config.venues {
         (venue.api_url, venue.private_key_file) = (None, None);
         if VenueKind::find(&venue.kind).is_none_or(|kind| kind.key_header.is_none()) {

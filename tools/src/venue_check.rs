@@ -1,5 +1,6 @@
 //! `pitlane venue check`: whether a venue speaks as its adapter expects, live or in a recording.
 
+mod account;
 mod checks;
 mod instruments;
 mod recorded;
@@ -8,7 +9,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pitlane_engine::config::Config;
+use pitlane_engine::config::{Config, VenueMode};
 use pitlane_engine::report::{Report, VenueReport};
 use pitlane_engine::venue::InstrumentWord;
 use pitlane_engine::venue::registry::VenueKind;
@@ -19,7 +20,7 @@ use self::instruments::Instrument;
 use crate::cli::VenueCheckArgs;
 use crate::config_file;
 use crate::exit::Exit;
-use crate::record::listen_only;
+use crate::record::{listen_only, trade_nothing};
 use crate::table::count;
 use crate::terminal::Terminal;
 
@@ -60,11 +61,17 @@ fn check_live(
     let has_checksums = kind.is_some_and(|(_, kind)| kind.has_checksums);
     config.venues.retain(|venue| venue.name == args.name);
     config.simulated.enabled &= config.venues.is_empty();
-    listen_only(&mut config);
+    let keeps_books = config.venues.iter().all(|venue| venue.books);
+    trade_nothing(&mut config);
+    if args.no_account {
+        listen_only(&mut config);
+    }
+    let (unasked, assets) = (unasked(args, &config), account::assets_of(&config));
     let session = &mut config.session;
     session.instrument_refresh_s = session.instrument_refresh_s.clamp(1, REFRESH_S_MAX);
     let asked_for = Instruments::of(&config, &args.name);
-    let engine = launch_with(config, registry, LaunchOptions::default())
+    let options = LaunchOptions { inspects_accounts: unasked.is_none(), ..Default::default() };
+    let engine = launch_with(config, registry, options)
         .map_err(|error| config_file::refused(&error, terminal))?;
     let started = Instant::now();
     while started.elapsed() < args.duration
@@ -75,19 +82,38 @@ fn check_live(
         std::thread::sleep(POLL);
     }
     let words = engine.instrument_words(&args.name);
+    let found = engine.account(&args.name);
     let Some(report) = engine.stop() else {
         terminal.complain("the engine left no report");
         return Err(Exit::Failed);
     };
     let mut checks = Checks::default();
     match report.venues.iter().find(|venue| venue.name == args.name) {
-        Some(venue) => judge_live(&mut checks, venue, &report, has_checksums),
+        Some(venue) => judge_live(&mut checks, venue, &report, (has_checksums, keeps_books)),
         None => checks.add("endpoints", false, "no session was made".to_owned()),
     }
     let rows = asked_for.judge(&mut checks, &words);
+    match (unasked, found) {
+        (Some(why), _) => account::not_seen(&mut checks, why),
+        (None, Some(found)) => account::judge(&mut checks, &found, &assets),
+        (None, None) => account::not_seen(&mut checks, "this kind of venue takes no orders here"),
+    }
     let seconds = started.elapsed().as_secs();
     terminal.print(&format!("{} for {seconds} s\n\n{}{rows}", args.name, checks.text()))?;
     Ok(checks.exit())
+}
+
+/// Why the account is not asked for what it may do; `None`: it is.
+fn unasked(args: &VenueCheckArgs, config: &Config) -> Option<&'static str> {
+    if args.no_account {
+        return Some("--no-account");
+    }
+    let venue = config.venues.iter().find(|venue| venue.name == args.name)?;
+    match (&venue.api_url, venue.mode) {
+        (_, VenueMode::Paper) => Some("the venue is on paper: its account is not used"),
+        (None, _) => Some("the venue has no api_url"),
+        (Some(_), VenueMode::Live) => None,
+    }
 }
 
 /// The instruments of a configuration at one of its venues.
@@ -126,7 +152,12 @@ impl Instruments {
     }
 }
 
-fn judge_live(checks: &mut Checks, venue: &VenueReport, report: &Report, has_checksums: bool) {
+fn judge_live(
+    checks: &mut Checks,
+    venue: &VenueReport,
+    report: &Report,
+    (has_checksums, keeps_books): (bool, bool),
+) {
     let counters = &venue.counters;
     let what =
         format!("{} frames, {} reconnects", count(counters.frames), count(counters.reconnects));
@@ -158,7 +189,6 @@ fn judge_live(checks: &mut Checks, venue: &VenueReport, report: &Report, has_che
         }
         None => checks.not_seen("rate limits", "the venue publishes none"),
     }
-    checks.not_seen("account", "no keys are used");
     checks.add("gaps", counters.gaps == 0, format!("{} in sequences", count(counters.gaps)));
     match has_checksums {
         true => {
@@ -169,7 +199,12 @@ fn judge_live(checks: &mut Checks, venue: &VenueReport, report: &Report, has_che
     }
     let live = report.books.values().filter(|book| book.status == "live").count();
     let all = report.books.len();
-    checks.add("books", live == all && all > 0, format!("{live} of {all} live at the end"));
+    match (all, keeps_books) {
+        (0, false) => checks.not_seen("books", "none are kept: books = false"),
+        _ => {
+            checks.add("books", live == all && all > 0, format!("{live} of {all} live at the end"))
+        }
+    }
     let mut events = String::new();
     for consumer in &report.consumers {
         for (kind, terms) in &consumer.kinds {

@@ -69,6 +69,8 @@ pub(super) struct Assembly<'c> {
     pub(super) stream_ports: Vec<Vec<Arc<StreamPort>>>,
     /// Sessions beyond the two that every venue has.
     pub(super) extra_sessions: usize,
+    /// See [`LaunchOptions`].
+    pub(super) inspects_accounts: bool,
 }
 
 impl<'c> Assembly<'c> {
@@ -111,6 +113,7 @@ impl<'c> Assembly<'c> {
             control: Vec::new(),
             stream_ports: Vec::new(),
             extra_sessions: 0,
+            inspects_accounts: false,
         })
     }
 

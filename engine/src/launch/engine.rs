@@ -24,6 +24,7 @@ use crate::runtime::{
 use crate::safety::{LastResort, Quarantine, TradingSwitch};
 use crate::telemetry::ProbeLink;
 use crate::venue::InstrumentWord;
+use crate::venue::orders::AccountFound;
 use crate::venue::recorder::RecorderTotals;
 
 /// What an [`Engine`] is made of.
@@ -150,6 +151,15 @@ impl Engine {
         let boards = self.parts.iter().flat_map(|parts| &parts.readings.instrument_boards);
         let its = boards.into_iter().find(|(name, _)| name == venue);
         its.map(|(_, board)| board.read()).unwrap_or_default()
+    }
+
+    /// What was found of the account at a venue of this name; `None` where nobody asks
+    /// ([`LaunchOptions::inspects_accounts`](super::LaunchOptions)), or no orders are taken.
+    #[must_use]
+    pub fn account(&self, venue: &str) -> Option<AccountFound> {
+        let boards = &self.parts.as_ref()?.readings.account_boards;
+        let (_, board) = boards.iter().find(|(name, _)| name == venue)?;
+        Some(board.read())
     }
 
     /// How far a recording has been taken in; `None` when none is played. It is over once every

@@ -99,7 +99,7 @@ impl Assembly<'_> {
             on_start: self.config.risk.on_start,
             is_sole_engine: self.config.risk.sole_engine,
             // What is written for one run alone is nothing to hold an account against.
-            asks_account: self.config.journal.dir.is_some(),
+            asks_account: self.config.journal.dir.is_some() || self.inspects_accounts,
             asks_positions: true,
             board: Arc::clone(&self.builder.readings.recovery),
             ..recorded.unwrap_or_default()

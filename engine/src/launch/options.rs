@@ -104,6 +104,9 @@ pub struct LaunchOptions {
     pub recorded: Option<RecordedSession>,
     /// Records all market sessions.
     pub record: Option<RecorderOptions>,
+    /// Order sessions ask what their accounts and keys may do, and what the accounts have: see
+    /// [`Engine::account`](super::Engine::account).
+    pub inspects_accounts: bool,
     /// How much a synthetic venue writes; of no effect on any other.
     pub load: SyntheticLoad,
     /// What goes wrong at the simulated venues.

@@ -68,6 +68,7 @@ pub fn launch_with(
     let plan = pipeline_plan(&config, registry, &cores, &options)?;
     let world = World::real().map_err(LaunchError::World)?;
     let mut assembly = Assembly::new(&config, world, &plan, &cores)?;
+    assembly.inspects_accounts = options.inspects_accounts;
     if let Some(recorded) = options.recorded.take() {
         assembly.threads.play(recorded);
     }

@@ -21,7 +21,7 @@ use crate::venue::market::{
     MarketFeedOptions, MarketOptions, MarketWiring, RefreshPace, SilenceLimits, SnapshotClient,
     SnapshotPace, Stream,
 };
-use crate::venue::orders::{OrderOptions, OrderWiring};
+use crate::venue::orders::{AccountBoard, OrderOptions, OrderWiring};
 use crate::venue::registry::{KeyedOrders, VenueKind};
 use crate::venue::transport::{Endpoint, RestOptions, SessionLimits, SessionOptions};
 use crate::venue::{InstrumentBoard, IntakeStats, LaneOutlet, SymbolMap, VenueSwitch};
@@ -120,7 +120,8 @@ impl Assembly<'_> {
                     None => (&symbols, &setup.governor, &setup.clock),
                 };
                 let session = self.session_options(2 * number + 1, endpoint, governor);
-                let rest = setup.rest.clone().filter(|_| keyed.needs_rest);
+                let inspects = self.inspects_accounts && setup.paper.is_none();
+                let rest = setup.rest.clone().filter(|_| keyed.needs_rest || inspects);
                 let rest = rest.map(|endpoint| RestOptions {
                     endpoint,
                     net: self.world.net.clone(),
@@ -144,6 +145,7 @@ impl Assembly<'_> {
                     venue_clock: venue_clock.clone(),
                     run: self.world.entropy.run_number(),
                     recovery: self.recovery_of(VenueId(number as u16)),
+                    inspection: inspects.then(|| self.account_board(name)),
                 };
                 let ends = OrderEnds { ready: Arc::clone(&ready), switch: switch.clone() };
                 let (link, commands) =
@@ -155,6 +157,13 @@ impl Assembly<'_> {
         let ends = MarketEnds { orders_ready: commands.is_some().then_some(ready), switch };
         self.market_sessions(number, &setup, symbols, &ends, &mut links)?;
         Ok(VenueEnds { links, commands })
+    }
+
+    /// Where the order session of a venue leaves what it finds of its account.
+    fn account_board(&mut self, name: &str) -> AccountBoard {
+        let board = AccountBoard::default();
+        self.builder.readings.account_boards.push((name.to_owned(), board.clone()));
+        board
     }
 
     /// The market sessions of a venue: one a connection.

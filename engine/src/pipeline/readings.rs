@@ -18,6 +18,7 @@ use crate::runtime::{ContentionBook, ContentionFigures, StallBook, StallFigures}
 use crate::safety::Heartbeat;
 use crate::telemetry::{DeadLetterCounts, Term, Terms};
 use crate::venue::governor::{Allowance, Governor, GovernorReading};
+use crate::venue::orders::AccountBoard;
 use crate::venue::{InstrumentBoard, IntakeStats, VenueClock, VenueClockReading};
 use crate::venue::{VenueCounters, VenueSwitch};
 use crate::world::Clock;
@@ -48,6 +49,8 @@ pub(crate) struct Readings {
     pub(crate) trading: TradingReader,
     /// The time of each of these venues.
     pub(crate) clocks: Vec<(String, VenueClock)>,
+    /// What was found of the account at each of these venues.
+    pub(crate) account_boards: Vec<(String, AccountBoard)>,
     /// What each of these venues says of its instruments.
     pub(crate) instrument_boards: Vec<(String, InstrumentBoard)>,
     /// Of each pinned thread, what others took of its core.

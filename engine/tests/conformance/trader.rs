@@ -144,6 +144,7 @@ impl<V: Orders> Trader<V> {
             session_number: 1,
             venue_clock: VenueClock::new(options.name, clock.clone()),
             run: options.run,
+            inspection: None,
             recovery: options.recovery.clone(),
         };
         let quarantine = Quarantine::new(2, true);

@@ -146,12 +146,14 @@ pub enum Verb {
 /// What `pitlane venue` can do.
 #[derive(Debug, Subcommand)]
 pub enum VenueVerb {
-    /// Check endpoints, clock, schema, limits, unknown values, gaps, checksums and books.
+    /// Check endpoints, clock, schema, limits, unknown values, gaps, checksums and books, what the
+    /// venue says of the instruments, and what the account may do.
     ///
-    /// Live: the engine listens to one venue of the configuration, without orders and keys. With a
-    /// recording: every frame goes through the decoder and the books of the kind NAME, and the
-    /// final books are held against EXPECTED.json, where one names them. Exit code 1 when a check
-    /// fails.
+    /// Live: the engine's own sessions at one venue of the configuration, without any order: none
+    /// is sent, changed or cancelled. Where the venue has an api_url and a key, the order session
+    /// signs on and asks what the account has and may do. With a recording: every frame goes
+    /// through the decoder and the books of the kind NAME, and the final books are held against
+    /// EXPECTED.json, where one names them. Exit code 1 when a check fails.
     Check(VenueCheckArgs),
 }
 
@@ -183,6 +185,9 @@ pub struct VenueCheckArgs {
     /// Configuration file [default: the simulated venue]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Leave the account alone: no key is used but for market data.
+    #[arg(long, conflicts_with = "recording")]
+    pub no_account: bool,
     /// How long to listen: 10s, 5m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     pub duration: Duration,

@@ -3,6 +3,7 @@
 
 mod credentials;
 mod depth_scan;
+mod inspection;
 mod instruments;
 mod limits;
 mod market;
@@ -22,6 +23,6 @@ pub(in crate::venue) use market::{request_of_streams, stream_of};
 pub use market_decoder::MarketDecoder;
 pub use orders::BinanceOrders;
 pub use reports::BinanceReports;
-pub(in crate::venue) use request::{RequestText, outcome, write_logon};
+pub(in crate::venue) use request::{RequestText, outcome, write_logon, write_signed};
 pub(in crate::venue) use snapshot::{read_snapshot, read_time};
 pub use user_decode::{Execution, OrderResult, Reply, ReplyError, UserDecoder, UserMessage};

@@ -5,14 +5,18 @@
 //! `order.status`, `myTrades`, `openOrders.status`, `account.status`. After a logon a request needs
 //! a timestamp and no signature.
 
+use serde_json::Value;
+
 use super::credentials::Credentials;
+use super::inspection;
 use super::reports::BinanceReports;
 use super::request::{RequestText, outcome, write_logon, write_timed};
 use crate::event::{RejectReason, Side, VenueRef};
 use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
-    Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest, Outcome, order_terms,
+    AccountQuestion, AccountWords, Failure, FillsFrom, KeepAlive, OrderProtocol, OrderRequest,
+    Outcome, order_terms,
 };
 
 /// `myTrades` of one order.
@@ -178,6 +182,31 @@ impl OrderProtocol for BinanceOrders {
         BALANCES_WEIGHT
     }
 
+    const ACCOUNT_QUESTIONS: &'static [AccountQuestion] = inspection::QUESTIONS;
+
+    #[cold]
+    fn account_question(
+        &mut self,
+        place: usize,
+        _native: &str,
+        id: u64,
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) {
+        match place {
+            0 => write_timed(id, "account.status", time_ms, out),
+            _ => inspection::write_restrictions(&self.credentials, time_ms, out),
+        }
+    }
+
+    fn read_account_answer(
+        place: usize,
+        answer: &Value,
+        words: &mut AccountWords,
+    ) -> Result<(), String> {
+        inspection::read(place, answer, words)
+    }
+
     fn outcome(failure: &Failure<'_>) -> Outcome {
         outcome(failure)
     }
@@ -230,7 +259,7 @@ fn write_order(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
     use zerocopy::FromZeros;
 
     use super::*;

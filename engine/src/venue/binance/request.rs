@@ -79,6 +79,44 @@ pub(in crate::venue) fn write_logon(
     request.text("}}");
 }
 
+/// A signed question over REST: path, and query.
+#[cold]
+pub(in crate::venue) fn write_signed_get(
+    credentials: &Credentials,
+    (path, query): (&str, &str),
+    time_ms: i64,
+    out: &mut Vec<u8>,
+) {
+    write_signed(credentials, "GET", (path, query), time_ms, out);
+}
+
+/// The same with any method: all of it is in the query.
+#[cold]
+pub(in crate::venue) fn write_signed(
+    credentials: &Credentials,
+    method: &str,
+    (path, query): (&str, &str),
+    time_ms: i64,
+    out: &mut Vec<u8>,
+) {
+    let and = if query.is_empty() { "" } else { "&" };
+    let query = format!("{query}{and}timestamp={time_ms}");
+    let signature = escaped(&credentials.sign(&query));
+    crate::text::hide_passing(&signature);
+    let api_key = credentials.api_key();
+    out.clear();
+    let length = if method == "POST" { "Content-Length: 0\n" } else { "" };
+    let text = format!(
+        "{method} {path}?{query}&signature={signature}\nX-MBX-APIKEY: {api_key}\n{length}\n"
+    );
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Base64 as it stands in a query.
+fn escaped(base64: &str) -> String {
+    base64.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
+}
+
 /// One request's text, written without formatting machinery.
 pub(in crate::venue) struct RequestText<'a>(&'a mut Vec<u8>);
 

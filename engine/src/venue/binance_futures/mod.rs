@@ -1,5 +1,6 @@
 //! Binance USD-M futures: how it words its market data and its orders.
 
+mod inspection;
 mod market;
 mod orders;
 mod reports;

@@ -12,16 +12,19 @@
 //! what it tells of a position on one side is not read. Conditional orders go to other requests at
 //! this venue ("algo orders") and are not placed. An amended order goes to the end of its queue.
 
+use serde_json::Value;
+
+use super::inspection;
 use super::reports::FuturesReports;
 use crate::event::{RejectReason, Side, VenueRef};
 use crate::order::{
     Amends, Capabilities, DeadManTimer, OrderCommand, OrderType, OrderTypes, TimeInForce,
 };
-use crate::venue::binance::{Credentials, RequestText, outcome, write_logon};
+use crate::venue::binance::{Credentials, RequestText, outcome, write_logon, write_signed};
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
-    Failure, FillsFrom, GuardRequest, KeepAlive, OrderProtocol, OrderRequest, Outcome, OwnStream,
-    Way, order_terms,
+    AccountQuestion, AccountWords, Failure, FillsFrom, GuardRequest, KeepAlive, OrderProtocol,
+    OrderRequest, Outcome, OwnStream, Way, order_terms,
 };
 
 /// The listen key does not exist (any more).
@@ -273,6 +276,29 @@ impl OrderProtocol for FuturesOrders {
         LIST_WEIGHT
     }
 
+    const ACCOUNT_QUESTIONS: &'static [AccountQuestion] = inspection::QUESTIONS;
+
+    #[cold]
+    fn account_question(
+        &mut self,
+        place: usize,
+        native: &str,
+        _id: u64,
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) {
+        let (path, query) = inspection::path(place, native);
+        self.write_signed_at("GET", path, &query, time_ms, out);
+    }
+
+    fn read_account_answer(
+        place: usize,
+        answer: &Value,
+        words: &mut AccountWords,
+    ) -> Result<(), String> {
+        inspection::read(place, answer, words)
+    }
+
     fn outcome(failure: &Failure<'_>) -> Outcome {
         match failure.code {
             NO_LISTEN_KEY => Outcome::NoSession,
@@ -317,30 +343,14 @@ impl FuturesOrders {
         time_ms: i64,
         out: &mut Vec<u8>,
     ) {
-        let and = if query.is_empty() { "" } else { "&" };
-        let query = format!("{query}{and}timestamp={time_ms}");
-        let signature = escaped(&self.credentials.sign(&query));
-        crate::text::hide_passing(&signature);
-        let api_key = self.credentials.api_key();
-        out.clear();
-        // All is in the query.
-        let length = if method == "POST" { "Content-Length: 0\n" } else { "" };
-        let text = format!(
-            "{method} {path}?{query}&signature={signature}\nX-MBX-APIKEY: {api_key}\n{length}\n"
-        );
-        out.extend_from_slice(text.as_bytes());
+        write_signed(&self.credentials, method, (path, query), time_ms, out);
     }
-}
-
-/// Base64 as it stands in a query.
-fn escaped(base64: &str) -> String {
-    base64.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
 }
 
 #[cfg(test)]
 mod tests {
     use ring::signature::{ED25519, UnparsedPublicKey};
-    use serde_json::{Value, json};
+    use serde_json::json;
     use zerocopy::FromZeros;
 
     use super::*;

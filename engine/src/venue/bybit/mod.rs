@@ -2,6 +2,7 @@
 
 mod code;
 mod disconnect;
+mod inspection;
 mod market;
 mod market_decoder;
 mod order_decoder;

@@ -10,7 +10,10 @@
 //! quantities are of the base coin, also of market orders. Stops are not placed. An amendment keeps
 //! the price.
 
+use serde_json::Value;
+
 use super::disconnect::TOPIC;
+use super::inspection;
 use super::order_decoder::{BybitReports, NONE_LISTED, NOT_OPEN, NOT_PRESENT};
 use crate::event::{RejectReason, Side, VenueRef};
 use crate::order::{
@@ -18,8 +21,8 @@ use crate::order::{
 };
 use crate::venue::codec::JsonText;
 use crate::venue::protocol::{
-    Failure, FillsFrom, GuardRequest, KeepAlive, OrderProtocol, OrderRequest, Outcome, OwnStream,
-    SharedSecret, Way, order_terms,
+    AccountQuestion, AccountWords, Failure, FillsFrom, GuardRequest, KeepAlive, OrderProtocol,
+    OrderRequest, Outcome, OwnStream, SharedSecret, Way, order_terms,
 };
 
 /// A request that is older than this is refused (`X-BAPI-RECV-WINDOW`), ms.
@@ -278,6 +281,29 @@ impl OrderProtocol for BybitOrders {
         true
     }
 
+    const ACCOUNT_QUESTIONS: &'static [AccountQuestion] = inspection::QUESTIONS;
+
+    #[cold]
+    fn account_question(
+        &mut self,
+        place: usize,
+        native: &str,
+        _id: u64,
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) {
+        let (path, query) = inspection::path(place, native);
+        self.write_get(path, &query, time_ms, out);
+    }
+
+    fn read_account_answer(
+        place: usize,
+        answer: &Value,
+        words: &mut AccountWords,
+    ) -> Result<(), String> {
+        inspection::read(place, answer, words)
+    }
+
     fn outcome(failure: &Failure<'_>) -> Outcome {
         let Failure { status, code, .. } = *failure;
         match code {
@@ -379,7 +405,7 @@ fn head<'a>(out: &'a mut Vec<u8>, request: &OrderRequest<'_>, op: &str) -> JsonT
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
     use zerocopy::FromZeros;
 
     use super::*;

@@ -1,5 +1,6 @@
 //! Coinbase Advanced: its market data and its orders.
 
+mod inspection;
 mod key;
 mod long_snapshot;
 mod market;

@@ -18,6 +18,9 @@
 
 use std::io::Write;
 
+use serde_json::Value;
+
+use super::inspection;
 use super::order_decoder::{CANCELS_MAX, CoinbaseReports, ListPart, at_cursor, parameter};
 use super::refusals::meaning_of;
 use super::token::CoinbaseKey;
@@ -26,8 +29,8 @@ use crate::order::{Amends, Capabilities, OrderCommand, OrderType, OrderTypes, Ti
 use crate::venue::codec::JsonText;
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
-    Failure, FillsFrom, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome, SentTime,
-    order_terms,
+    AccountQuestion, AccountWords, Failure, FillsFrom, KeepAlive, NameForm, OrderProtocol,
+    OrderRequest, Outcome, SentTime, order_terms,
 };
 use crate::venue::utc::push_rfc3339;
 
@@ -239,6 +242,29 @@ impl OrderProtocol for CoinbaseOrders {
     fn balances(&mut self, _id: u64, time_ms: i64, out: &mut Vec<u8>) -> bool {
         self.write_get(ACCOUNTS, "?limit=250", time_ms, out);
         true
+    }
+
+    const ACCOUNT_QUESTIONS: &'static [AccountQuestion] = inspection::QUESTIONS;
+
+    #[cold]
+    fn account_question(
+        &mut self,
+        place: usize,
+        _native: &str,
+        _id: u64,
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) {
+        let (path, query) = inspection::path(place);
+        self.write_get(path, query, time_ms, out);
+    }
+
+    fn read_account_answer(
+        place: usize,
+        answer: &Value,
+        words: &mut AccountWords,
+    ) -> Result<(), String> {
+        inspection::read(place, answer, words)
     }
 
     fn outcome(failure: &Failure<'_>) -> Outcome {

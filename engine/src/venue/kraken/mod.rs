@@ -1,6 +1,7 @@
 //! Kraken spot, WebSocket v2: how it words its market data, and orders.
 
 mod checksum;
+mod inspection;
 mod instruments;
 mod known_orders;
 mod market;

@@ -11,6 +11,9 @@
 //! names, which its answer about the order tells. Stops are not placed. An amendment takes quantity
 //! off and keeps the price. FOK is not on the venue's page of this request.
 
+use serde_json::Value;
+
+use super::inspection;
 use super::order_decoder::KrakenReports;
 use super::refusals::{NOT_OPEN_NOW, UNKNOWN_ORDER, meaning_of};
 use super::secret::KrakenSecret;
@@ -20,8 +23,8 @@ use crate::order::{
 };
 use crate::venue::codec::JsonText;
 use crate::venue::protocol::{
-    Failure, FillsFrom, GuardRequest, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome,
-    Way, order_terms,
+    AccountQuestion, AccountWords, Failure, FillsFrom, GuardRequest, KeepAlive, NameForm,
+    OrderProtocol, OrderRequest, Outcome, Way, order_terms,
 };
 use crate::venue::utc::push_rfc3339;
 
@@ -236,6 +239,29 @@ impl OrderProtocol for KrakenOrders {
         2
     }
 
+    const ACCOUNT_QUESTIONS: &'static [AccountQuestion] = inspection::QUESTIONS;
+
+    #[cold]
+    fn account_question(
+        &mut self,
+        place: usize,
+        native: &str,
+        _id: u64,
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) {
+        let (name, more) = inspection::path(place, native);
+        self.write_post(&format!("/0/private/{name}"), &more, time_ms, out);
+    }
+
+    fn read_account_answer(
+        place: usize,
+        answer: &Value,
+        words: &mut AccountWords,
+    ) -> Result<(), String> {
+        inspection::read(place, answer, words)
+    }
+
     fn outcome(failure: &Failure<'_>) -> Outcome {
         let Failure { status, code, .. } = *failure;
         match code {
@@ -306,7 +332,7 @@ fn end_with_qty(mut text: JsonText<'_>, command: &OrderCommand, request: &OrderR
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
     use zerocopy::FromZeros;
 
     use super::super::refusals::code_of;

@@ -1,6 +1,7 @@
 //! OKX v5: how it words its market data, and orders for spot.
 
 mod checksum;
+mod inspection;
 mod market;
 mod market_decoder;
 mod order_decoder;

@@ -11,6 +11,9 @@
 //! Stops are another kind of order at this venue ("algo orders") and are not placed. An amendment
 //! keeps the price.
 
+use serde_json::Value;
+
+use super::inspection;
 use super::order_decoder::OkxReports;
 use crate::event::{RejectReason, Side, VenueRef};
 use crate::order::{
@@ -18,8 +21,8 @@ use crate::order::{
 };
 use crate::venue::codec::JsonText;
 use crate::venue::protocol::{
-    Failure, FillsFrom, GuardRequest, KeepAlive, NameForm, OrderProtocol, OrderRequest, Outcome,
-    SharedSecret, Way, order_terms,
+    AccountQuestion, AccountWords, Failure, FillsFrom, GuardRequest, KeepAlive, NameForm,
+    OrderProtocol, OrderRequest, Outcome, SharedSecret, Way, order_terms,
 };
 
 /// A new order that reaches the matching engine later than this is dropped by the venue
@@ -252,6 +255,28 @@ impl OrderProtocol for OkxOrders {
         true
     }
 
+    const ACCOUNT_QUESTIONS: &'static [AccountQuestion] = inspection::QUESTIONS;
+
+    #[cold]
+    fn account_question(
+        &mut self,
+        place: usize,
+        native: &str,
+        _id: u64,
+        time_ms: i64,
+        out: &mut Vec<u8>,
+    ) {
+        self.write_get(&inspection::path(place, native), time_ms, out);
+    }
+
+    fn read_account_answer(
+        place: usize,
+        answer: &Value,
+        words: &mut AccountWords,
+    ) -> Result<(), String> {
+        inspection::read(place, answer, words)
+    }
+
     fn outcome(failure: &Failure<'_>) -> Outcome {
         let Failure { status, code, .. } = *failure;
         match code {
@@ -352,7 +377,7 @@ fn start<'a>(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
     use zerocopy::FromZeros;
 
     use super::*;

@@ -6,67 +6,16 @@
 //! lost with the power. Any other is left alone and shown: a journal that is not there any more,
 //! another engine, and a stranger can't be told apart by a name.
 
+use super::account_step::Step;
+use super::inspection::Inspection;
 use super::positions::HeldPositions;
 use super::requests_in_flight::Asked;
 use crate::event::{Balance, InstrumentId};
 use crate::order::recovery::{OtherOrder, RecordedOrder};
 use crate::venue::protocol::{AssetBalance, ListedOrder, Outcome};
 
-/// Answers that may fail before a request is given up.
-const TRIES_MAX: u32 = 3;
-/// The pause after the first of them, ns; doubled with each.
-const AGAIN_NS: u64 = 1_000_000_000;
 /// Orders of others that are shown; all are counted.
 const OTHERS_MAX: usize = 1_000;
-
-/// Where one request stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// To be written, not before this time.
-    Wanted {
-        from_ns: u64,
-        tries: u32,
-    },
-    Asked {
-        tries: u32,
-    },
-    Answered,
-    /// The venue has no such request, or did not answer it.
-    GivenUp,
-}
-
-impl Step {
-    pub(super) const FIRST: Step = Step::Wanted { from_ns: 0, tries: 0 };
-
-    pub(super) fn is_over(self) -> bool {
-        matches!(self, Step::Answered | Step::GivenUp)
-    }
-
-    pub(super) fn sent(&mut self) {
-        *self = match *self {
-            Step::Wanted { tries, .. } => Step::Asked { tries },
-            // Once more, because of a difference.
-            Step::Answered | Step::GivenUp => Step::Asked { tries: 0 },
-            Step::Asked { .. } => return,
-        };
-    }
-
-    fn failed(&mut self, is_final: bool, now_ns: u64) {
-        let Step::Asked { tries } = *self else { return };
-        *self = match is_final || tries + 1 >= TRIES_MAX {
-            true => Step::GivenUp,
-            false => Step::Wanted { from_ns: now_ns + (AGAIN_NS << tries), tries: tries + 1 },
-        };
-    }
-
-    fn is_due(self, now_ns: u64) -> bool {
-        matches!(self, Step::Wanted { from_ns, .. } if from_ns <= now_ns)
-    }
-
-    fn due_ns(self) -> u64 {
-        if let Step::Wanted { from_ns, .. } = self { from_ns } else { u64::MAX }
-    }
-}
 
 /// What is asked of the account as a whole, and what was found.
 #[derive(Debug)]
@@ -96,6 +45,8 @@ pub(super) struct AccountCheck {
     pub(super) asks_positions: bool,
     /// What it holds of contracts.
     pub(super) held: HeldPositions,
+    /// What else is asked, where somebody wants to know what it may do.
+    pub(super) inspection: Option<Inspection>,
 }
 
 impl AccountCheck {
@@ -118,6 +69,7 @@ impl AccountCheck {
             told: Box::default(),
             asks_positions: false,
             held: HeldPositions::default(),
+            inspection: None,
         }
     }
 
@@ -148,6 +100,8 @@ impl AccountCheck {
     /// When the next request is due, ns.
     pub(super) fn due_ns(&self) -> u64 {
         let steps = self.unrecorded.iter().map(|(_, step)| *step);
+        let inspected = self.inspection.iter().flat_map(Inspection::steps).map(|(_, step)| step);
+        let steps = steps.chain(inspected);
         let all = steps.chain([self.open_orders, self.balances, self.positions]);
         let differs_ns = if self.positions.is_over() { self.held.ask_ns() } else { u64::MAX };
         all.map(Step::due_ns).min().unwrap_or(u64::MAX).min(differs_ns)
@@ -164,8 +118,12 @@ impl AccountCheck {
         if differs || self.positions.is_due(now_ns) {
             return Some(Asked::Positions);
         }
-        let place = self.unrecorded.iter().position(|(_, step)| step.is_due(now_ns))?;
-        u16::try_from(place).ok().map(Asked::CancelListed)
+        if let Some(place) = self.unrecorded.iter().position(|(_, step)| step.is_due(now_ns)) {
+            return u16::try_from(place).ok().map(Asked::CancelListed);
+        }
+        let mut inspected = self.inspection.iter().flat_map(Inspection::steps);
+        let due = inspected.find(|(_, step)| step.is_due(now_ns));
+        due.map(|(place, _)| Asked::Account(place))
     }
 
     pub(super) fn step(&mut self, asked: Asked) -> Option<&mut Step> {
@@ -176,6 +134,7 @@ impl AccountCheck {
             Asked::CancelListed(place) => {
                 self.unrecorded.get_mut(usize::from(place)).map(|(_, step)| step)
             }
+            Asked::Account(place) => self.inspection.as_mut()?.step(place),
             _ => None,
         }
     }
@@ -228,6 +187,7 @@ impl AccountCheck {
     /// changed meanwhile was not told: they are asked for with each connection.
     pub(super) fn disconnected(&mut self) {
         self.held_back_ns = 0;
+        self.inspection.iter_mut().for_each(Inspection::disconnected);
         if self.balances == Step::Answered {
             self.balances = Step::FIRST;
         }
@@ -263,6 +223,7 @@ impl AccountCheck {
 
 #[cfg(test)]
 mod tests {
+    use super::super::account_step::AGAIN_NS;
     use super::*;
 
     #[test]

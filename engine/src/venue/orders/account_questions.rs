@@ -1,6 +1,6 @@
 //! How the account is asked for what it has, and what its answers come to.
 
-use super::account_check::Step;
+use super::account_step::Step;
 use super::agent::OrderAgent;
 use super::listing::Known;
 use super::order::KnownOrder;
@@ -12,7 +12,8 @@ use crate::order::recovery::RecordedOrder;
 use crate::runtime::Phase;
 use crate::venue::governor::RequestClass;
 use crate::venue::protocol::{
-    AccountList, AssetBalance, ListedOrder, OrderProtocol, OrderRequest, ReplyBody,
+    AccountList, AccountQuestion, AssetBalance, ListedOrder, OrderProtocol, OrderRequest,
+    ReplyBody, Way,
 };
 use crate::venue::{EventOutlet, LetterReason, Scales};
 
@@ -36,12 +37,20 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// Asks for what the account has, one request at a time.
     pub(super) fn ask_account(&mut self) -> usize {
         let now_ns = self.orders.now_ns;
+        if self.orders.account.inspection.is_some() {
+            self.orders.note_ready(self.stage == Stage::Ready);
+        }
         let Some(asked) = self.orders.account.due(now_ns) else { return 0 };
         if self.stop.phase() >= Phase::Draining || self.rollover.is_joining() {
             return 0;
         }
-        if P::STREAM_LISTS && !matches!(asked, Asked::CancelListed(_)) {
+        if P::STREAM_LISTS && !matches!(asked, Asked::CancelListed(_) | Asked::Account(_)) {
             return self.wait_for_list(asked);
+        }
+        let question = self.question_for_account(asked);
+        if question.is_some_and(|of| of.way == Way::Rest) && self.rest.questions.is_none() {
+            self.orders.give_up_on_account(asked, "the venue has no rest_url");
+            return 1;
         }
         let known = &self.orders.known;
         let (class, weight, known) = match asked {
@@ -53,6 +62,9 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             }
             Asked::Positions => {
                 (RequestClass::Query, self.protocol.positions_weight(), known.positions)
+            }
+            Asked::Account(_) => {
+                (RequestClass::Query, question.map_or(0, |of| of.weight), Known::Untried)
             }
             _ => (RequestClass::Cancel, self.protocol.weight(RequestClass::Cancel), Known::Untried),
         };
@@ -69,6 +81,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let is_sent = is_written
             && match asked {
                 Asked::CancelListed(_) => self.send_order(id).is_ok(),
+                Asked::Account(_) => self.send_by(question.map_or(Way::Session, |of| of.way), id),
                 _ if P::ASKS_OVER_REST => self.ask_over_rest(id),
                 _ => self.session.send(&self.text).is_ok(),
             };
@@ -85,11 +98,24 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         1
     }
 
+    /// The question that is meant, where it is one of what the account may do.
+    fn question_for_account(&self, asked: Asked) -> Option<&'static AccountQuestion> {
+        match asked {
+            Asked::Account(place) => self.orders.account.inspection.as_ref()?.question(place),
+            _ => None,
+        }
+    }
+
     #[cold]
     fn write_for_account(&mut self, asked: Asked, id: u64) -> bool {
         let time_ms = self.time_ms();
-        let Self { protocol, text, orders, .. } = self;
+        let Self { protocol, text, orders, symbols, .. } = self;
         match asked {
+            Asked::Account(place) => {
+                let native = symbols.iter().next().map_or("", |(native, _)| native);
+                protocol.account_question(usize::from(place), native, id, time_ms, text);
+                true
+            }
             Asked::OpenOrders => protocol.open_orders(id, time_ms, text),
             Asked::Balances => protocol.balances(id, time_ms, text),
             Asked::Positions => protocol.positions(id, time_ms, text),
@@ -132,6 +158,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         } else if now_ns - account.held_back_ns > HELD_BACK_NS {
             account.held_back_ns = 0;
             account.give_up(asked, now_ns);
+            self.orders.give_up_on_account(asked, "the venue's limits had no room for it");
             let (venue, what) = (&self.orders.venue, asked.what());
             log::warn!(
                 "[{venue}] {what} is given up: the venue's limits had no room for its weight of \
@@ -181,6 +208,7 @@ impl<O: EventOutlet> Reconciler<O> {
             return;
         }
         self.account.open_orders = Step::Answered;
+        self.note_listed(Asked::OpenOrders, body);
         self.account.is_half_listed = body.unreadable.is_some();
         if let Some(error) = body.unreadable {
             self.letter(error.reason, error.detail, raw);
@@ -229,6 +257,7 @@ impl<O: EventOutlet> Reconciler<O> {
     #[cold]
     pub(super) fn on_account_balances(&mut self, body: &ReplyBody<'_>, raw: &[u8]) {
         self.account.balances = Step::Answered;
+        self.note_listed(Asked::Balances, body);
         self.account.has_half_balances = body.unreadable.is_some() || body.balances.is_empty();
         if let Some(error) = body.unreadable {
             self.letter(error.reason, error.detail, raw);

@@ -27,6 +27,7 @@ use pitlane_ring::Consumer;
 use super::account_stream::AccountStream;
 use super::dead_man::DeadMan;
 use super::gate::Gate;
+use super::inspection::{AccountBoard, Inspection};
 use super::leaving::LeftOrder;
 use super::listing::KnownRequests;
 use super::names::OrderNames;
@@ -99,6 +100,8 @@ pub struct OrderOptions {
     pub run: u32,
     /// What earlier starts may have open there.
     pub recovery: VenueRecovery,
+    /// Where it leaves what the account and its key may do; `None`: that is not asked.
+    pub inspection: Option<AccountBoard>,
 }
 
 /// The ends that tie an [`OrderAgent`] to the engine.
@@ -185,7 +188,15 @@ impl<O> OrderWiring<O> {
 impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     /// An agent that connects with its first duty cycles, or once its venue is switched on.
     #[must_use]
-    pub fn new(protocol: P, options: OrderOptions, wiring: OrderWiring<O>) -> OrderAgent<O, P> {
+    pub fn new(protocol: P, mut options: OrderOptions, wiring: OrderWiring<O>) -> OrderAgent<O, P> {
+        let board = options.inspection.take();
+        let mut agent = OrderAgent::plain(protocol, options, wiring);
+        agent.orders.account.inspection = board.map(Inspection::new::<P>);
+        agent
+    }
+
+    /// The same, which does not ask what the account may do.
+    fn plain(protocol: P, options: OrderOptions, wiring: OrderWiring<O>) -> OrderAgent<O, P> {
         let gate = Gate::new(options.session.governor.clone());
         let (session, presence) = session_at_start::<O, P>(&options.session, &wiring);
         let mut table = OrderTable::new(options.open_max);
@@ -348,6 +359,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[cold]
     fn on_closed(&mut self, reason: &CloseReason) {
         log::warn!("[{}] orders {reason}; reconnecting", self.orders.venue);
+        self.orders.note_trouble(&reason.to_string());
         self.orders.stats.reconnects();
         let (now_ns, next_try_ns) = (self.orders.now_ns, self.session.next_timer_ns());
         self.orders.stats.set_trouble(reason.to_string(), now_ns, next_try_ns);

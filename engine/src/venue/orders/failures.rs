@@ -30,6 +30,7 @@ impl<O: EventOutlet> Reconciler<O> {
     #[cold]
     pub(super) fn on_failure(&mut self, asked: Asked, outcome: Outcome, failure: &Failure<'_>) {
         let Failure { code, message, .. } = *failure;
+        self.note_refusal(asked, failure);
         let message = message.escape_default();
         match outcome {
             Outcome::WrongTime => self.on_wrong_time(code),

@@ -6,6 +6,7 @@
 
 mod account_check;
 mod account_questions;
+mod account_step;
 mod account_stream;
 mod agent;
 mod amendments;
@@ -20,6 +21,8 @@ mod failures;
 mod fills;
 mod gate;
 mod guard;
+mod inspected;
+mod inspection;
 mod leaving;
 mod listing;
 #[cfg(test)]
@@ -62,6 +65,7 @@ mod upkeep_requests;
 pub use agent::{OrderAgent, OrderOptions, OrderSessionTotals, OrderWiring};
 pub(crate) use guard::Guard;
 pub use guard::{GuardOptions, GuardSession, GuardState};
+pub use inspection::{AccountBoard, AccountFound};
 pub use leaving::LeftOrder;
 pub use names::parts_of_name;
 pub use order::KnownOrder;

@@ -1,6 +1,6 @@
 //! What is made of the venue's words on positions; see `positions`.
 
-use super::account_check::Step;
+use super::account_step::Step;
 use super::positions::{Finding, Verdict};
 use super::reconcile::Reconciler;
 use super::states::OrderState;

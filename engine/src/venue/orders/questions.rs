@@ -165,6 +165,10 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let RestAnswer { id, outcome, was_sent } = answered;
         orders.read_ns = orders.now_ns;
         match outcome {
+            Ok(reply) if let Some(Asked::Account(place)) = orders.requests.asked(id) => {
+                orders.requests.take(id);
+                orders.on_inspected_over_rest(place, reply.status, &reply.body);
+            }
             Ok(reply) => {
                 let read = protocol.decoder().decode_rest(id, reply.status, &reply.body);
                 orders.gate.is_over_rest = true;

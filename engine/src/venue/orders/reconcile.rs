@@ -423,6 +423,7 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::OpenOrders | Asked::Balances | Asked::Positions | Asked::CancelListed(_) => {
                 self.account.failed(asked, None, self.now_ns);
             }
+            Asked::Account(place) => self.not_inspected(place, "no answer in time".to_owned()),
             Asked::Subscribe => {
                 self.failure.get_or_insert(("subscribe", "no answer in time", 0));
             }

@@ -157,6 +157,7 @@ impl<O: EventOutlet> Reconciler<O> {
             Asked::OpenOrders | Asked::Balances | Asked::Positions | Asked::CancelListed(_) => {
                 self.account.failed(asked, None, self.now_ns);
             }
+            Asked::Account(place) => self.not_inspected(place, detail.to_owned()),
         }
     }
 
@@ -210,6 +211,7 @@ impl<O: EventOutlet> Reconciler<O> {
             // Taken before: they go with the time at which they were asked for.
             Asked::Positions => {}
             Asked::CancelListed(place) => self.account.canceled(place),
+            Asked::Account(place) => self.on_inspected(place, raw),
         }
     }
 

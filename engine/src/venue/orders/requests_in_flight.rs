@@ -41,6 +41,8 @@ pub(super) enum Asked {
     Positions,
     /// Cancel the order at this place of the list of those that no record has.
     CancelListed(u16),
+    /// Tell what the account and its key may do: the question at this place.
+    Account(u8),
 }
 
 impl Asked {
@@ -54,7 +56,7 @@ impl Asked {
             | Asked::Upkeep
             | Asked::CancelSymbol(..) => None,
             Asked::OpenOrders | Asked::Balances | Asked::Positions => None,
-            Asked::CancelListed(_) => None,
+            Asked::CancelListed(_) | Asked::Account(_) => None,
             Asked::Submit(key) | Asked::Cancel(key) | Asked::Amend(key) => Some(key),
             Asked::Query(key, _) | Asked::Fills(key) => Some(key),
         }
@@ -73,6 +75,7 @@ impl Asked {
             Asked::Balances => "the request for the account's balances",
             Asked::Positions => "the request for the account's positions",
             Asked::CancelListed(_) => "the cancel of an order that is not on record",
+            Asked::Account(_) => "the question for what the account may do",
             Asked::Submit(_) => "order",
             Asked::Cancel(_) => "the cancel of order",
             Asked::Amend(_) => "the amendment of order",

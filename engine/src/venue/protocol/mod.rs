@@ -7,6 +7,7 @@
 mod account_list;
 mod account_lists;
 mod fill_pages;
+mod inspection;
 mod instruments;
 mod keep_alive;
 mod limits;
@@ -21,10 +22,13 @@ mod shared_secret;
 mod signer;
 mod snapshot;
 mod time;
+mod way;
 
 pub use account_list::AccountList;
 pub(in crate::venue) use account_lists::{AccountLists, told_balances};
 pub(in crate::venue) use fill_pages::FillPages;
+pub use inspection::{AccountMode, AccountQuestion, AccountWords, Right};
+pub(in crate::venue) use inspection::{need, need_bool, need_texts};
 pub(in crate::venue) use instruments::instrument_data;
 pub use instruments::{InstrumentsRequest, ReadInstruments, ToldInstrument, ToldRules};
 pub use keep_alive::KeepAlive;
@@ -38,7 +42,7 @@ pub use order_messages::{
     ReplyBody, UnreadFrame, listed_text,
 };
 pub use orders::{
-    FillsFrom, GuardRequest, NameForm, OrderDecoder, OrderProtocol, OrderRequest, Outcome, Way,
+    FillsFrom, GuardRequest, NameForm, OrderDecoder, OrderProtocol, OrderRequest, Outcome,
     order_terms,
 };
 pub use own_stream::OwnStream;
@@ -51,3 +55,4 @@ pub use snapshot::{
     BookChecksum, RestSnapshot, ShallowSnapshot, Snapshot, SnapshotFrom, WholeBook,
 };
 pub use time::{SentTime, TimeRequest};
+pub use way::Way;

@@ -1,6 +1,11 @@
 //! An order connection's protocol.
 
-use super::{Failure, KeepAlive, OrderMessage, OwnStream, SentTime, Signer, UnreadFrame};
+use serde_json::Value;
+
+use super::{
+    AccountQuestion, AccountWords, Failure, KeepAlive, OrderMessage, OwnStream, SentTime, Signer,
+    UnreadFrame, Way,
+};
 use crate::event::{RejectReason, Side, VenueRef};
 use crate::order::{Capabilities, OrderCommand, OrderType, OrderTypes, TimeInForce};
 use crate::venue::codec::DecodeError;
@@ -139,19 +144,6 @@ pub trait OrderDecoder: Sized + Send + 'static {
     fn limits(&self) -> Option<&ToldLimits> {
         None
     }
-}
-
-/// Where a request of an order session goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Over the connection that orders are sent on.
-    Session,
-    /// Over that of the account's stream ([`OrderProtocol::STREAM`]).
-    Stream,
-    /// Over REST: what is written is read by
-    /// [`RestClient::ask`](crate::venue::transport::RestClient::ask), and answered by
-    /// [`OrderDecoder::decode_rest`].
-    Rest,
 }
 
 /// What our names of orders look like at a venue.
@@ -417,6 +409,34 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// What [`OrderProtocol::positions`] weighs against the venue's budget.
     fn positions_weight(&self) -> u32 {
         0
+    }
+
+    /// What is asked of the account and its key by who wants to know what they may do: questions
+    /// that change nothing.
+    const ACCOUNT_QUESTIONS: &'static [AccountQuestion] = &[];
+
+    /// Writes the question at this place of [`OrderProtocol::ACCOUNT_QUESTIONS`]; what it wants to
+    /// know of one symbol, it asks of this one.
+    fn account_question(
+        &mut self,
+        _place: usize,
+        _native: &str,
+        _id: u64,
+        _time_ms: i64,
+        _out: &mut Vec<u8>,
+    ) {
+    }
+
+    /// Reads the answer to the question at this place, whole.
+    ///
+    /// # Errors
+    /// What can't be read of it, or why the venue refuses it.
+    fn read_account_answer(
+        _place: usize,
+        _answer: &Value,
+        _words: &mut AccountWords,
+    ) -> Result<(), String> {
+        Ok(())
     }
 
     /// What a failure means.

@@ -27,6 +27,9 @@ pub struct SimulatedVenueOptions {
     pub api_key: String,
     /// What its signatures are verified with: a public key, or the secret that both share.
     pub verifying_key: Vec<u8>,
+    /// Whether the venue says of the key that it may trade. It is told, and nothing else follows:
+    /// orders are taken all the same.
+    pub key_trades: bool,
     /// Free balance of every traded asset at the start, in whole units of the asset.
     pub starting_balance: u64,
     /// What a client may do in which time, and what happens when it does more.
@@ -61,6 +64,7 @@ impl Default for SimulatedVenueOptions {
             events_per_s: 2_000,
             api_key: "simulated".into(),
             verifying_key: vec![0; 32],
+            key_trades: true,
             starting_balance: 1_000_000_000,
             limits: LimitRules::default(),
             commission: Commission::STANDARD,

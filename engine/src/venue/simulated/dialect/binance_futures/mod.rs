@@ -7,6 +7,7 @@
 mod frames;
 mod instruments;
 mod orders;
+mod rights;
 mod words;
 
 use self::frames::FuturesFrames;

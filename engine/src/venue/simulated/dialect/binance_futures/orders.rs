@@ -16,6 +16,7 @@ use super::super::binance_spot::order_request::{client_id, text};
 use super::super::binance_spot::refusal::{self, Refusal as Told};
 use super::super::binance_spot::signature::{Keys, check_age};
 use super::super::order_entry::{OrderFormat, Refused, Wish, number};
+use super::rights::rights;
 use super::words;
 use crate::venue::simulated::exchange::{
     BalanceNow, Exchange, Filter, NewOrder, Order, OrderName, OrderReport, OrderType, Refusal,
@@ -45,6 +46,7 @@ pub(super) struct FuturesOrders {
     alive_until_ms: Cell<i64>,
     /// How long a second of its timers is.
     timer_second_ns: u64,
+    key_trades: bool,
 }
 
 impl FuturesOrders {
@@ -56,6 +58,7 @@ impl FuturesOrders {
             streams: Cell::new(0),
             alive_until_ms: Cell::new(0),
             timer_second_ns: options.timer_second_ns,
+            key_trades: options.key_trades,
         }
     }
 
@@ -325,7 +328,8 @@ impl OrderFormat for FuturesOrders {
         is_behind: bool,
         now: Moment,
     ) -> Option<Reply> {
-        let answer = self.answer(request, exchange, is_behind, now)?;
+        let told = rights(request, self.key_trades).map(|told| Ok(told.to_string()));
+        let answer = told.or_else(|| self.answer(request, exchange, is_behind, now))?;
         let answer = self.check_signature(request, now).and(answer);
         Some(match answer {
             Ok(body) => Reply::json(body.into_bytes()),

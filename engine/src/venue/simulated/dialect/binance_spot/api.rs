@@ -7,11 +7,14 @@ use serde_json::{Map, Value};
 use super::super::{Saying, Stage, Talk};
 use super::order_request::{client_id, new_order, qty, required, text};
 use super::refusal::Refusal;
+use super::refusal::http;
+use super::rights::rights;
 use super::signature::{Keys, check_age};
 use super::{limits_message, refusal_of, reports, rest, weights};
 use crate::venue::simulated::exchange::{Exchange, OrderName, Refusal as Refused};
 use crate::venue::simulated::fault::{Fault, Occasion};
 use crate::venue::simulated::options::SimulatedVenueOptions;
+use crate::venue::simulated::server::{HttpRequest, Reply};
 
 /// Trades of one reply.
 const TRADES_MAX: usize = 500;
@@ -19,6 +22,7 @@ const TRADES_MAX: usize = 500;
 /// The keys that open the account, and what faults have done to it.
 pub struct Api {
     keys: Keys,
+    key_trades: bool,
     /// Until then queries know no order; nanoseconds of the monotonic clock.
     lagging_until_ns: u64,
 }
@@ -53,7 +57,23 @@ impl Api {
     pub fn new(options: &SimulatedVenueOptions) -> Self {
         let api_key = options.api_key.clone();
         let keys = Keys { api_key, public_key: options.verifying_key.clone() };
-        Self { keys, lagging_until_ns: 0 }
+        Self { keys, key_trades: options.key_trades, lagging_until_ns: 0 }
+    }
+
+    /// What the key may do, asked for over REST; `None`: something else is asked for.
+    pub fn restrictions(&self, request: &HttpRequest) -> Option<Reply> {
+        if request.path != "/sapi/v1/account/apiRestrictions" {
+            return None;
+        }
+        let signed = request.query.split_once("&signature=");
+        let signature = request.parameter("signature").unwrap_or_default();
+        let is_known = request.header("x-mbx-apikey") == Some(self.keys.api_key.as_str());
+        let is_signed = signed.is_some_and(|(text, _)| self.keys.is_signed(text, &signature));
+        Some(match (is_known, is_signed) {
+            (true, true) => Reply::json(rights(self.key_trades).to_string().into_bytes()),
+            (true, false) => http(400, -1022, "Signature for this request is not valid."),
+            (false, _) => http(401, -2015, "Invalid API-key, IP, or permissions for action."),
+        })
     }
 
     /// Handles one request.

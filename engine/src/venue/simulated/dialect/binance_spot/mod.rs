@@ -10,6 +10,7 @@ mod recorded;
 pub(super) mod refusal;
 mod reports;
 pub(super) mod rest;
+mod rights;
 pub(super) mod signature;
 mod stream;
 mod weights;
@@ -108,8 +109,9 @@ impl Dialect for BinanceSpot {
                     Some(Fault::FutureSnapshot { ids_ahead }) => ids_ahead,
                     _ => 0,
                 };
-                let rules = limits.rules();
-                rest::answer(request, exchange, &mut self.writer, (rules, ahead), now)
+                let told = self.api.restrictions(request);
+                let (rules, writer) = (limits.rules(), &mut self.writer);
+                told.unwrap_or_else(|| rest::answer(request, exchange, writer, (rules, ahead), now))
             }
         };
         let [weight, ..] = limits.used(now);

@@ -176,6 +176,8 @@ pub fn position(balances: &[BalanceNow], now_ms: i64) -> String {
 
 /// The result of `account.status`.
 pub fn account(balances: &[BalanceNow], now_ms: i64) -> String {
+    let rates =
+        r#"{"maker":"0.00100000","taker":"0.00100000","buyer":"0.00000000","seller":"0.00000000"}"#;
     let balances: Vec<String> = balances
         .iter()
         .map(|balance| {
@@ -185,7 +187,7 @@ pub fn account(balances: &[BalanceNow], now_ms: i64) -> String {
         .collect();
     let balances = balances.join(",");
     format!(
-        r#"{{"canTrade":true,"accountType":"SPOT","updateTime":{now_ms},"balances":[{balances}]}}"#
+        r#"{{"canTrade":true,"accountType":"SPOT","permissions":["SPOT"],"commissionRates":{rates},"updateTime":{now_ms},"balances":[{balances}]}}"#
     )
 }
 

@@ -3,6 +3,7 @@
 mod format;
 mod instruments;
 mod orders;
+mod rights;
 
 use serde_json::Value;
 

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use super::NUMBER;
+use super::rights::rights;
 use super::texts::{
     account, canceled, edit_word_of, edited, listed, listed_fill, not_placed, number_of, order_of,
     placed, refusal, said, status_of, streamed, user_frame, word_of,
@@ -44,6 +45,7 @@ const NAME_BYTES_MAX: usize = 128;
 /// The words, the account's key, and what it has asked for.
 pub(super) struct CoinbaseOrders {
     asked: Mutex<Asked>,
+    key_trades: bool,
 }
 
 struct Asked {
@@ -54,7 +56,8 @@ struct Asked {
 impl CoinbaseOrders {
     pub(super) fn new(options: &SimulatedVenueOptions) -> CoinbaseOrders {
         let tokens = Tokens::new(&options.api_key, &options.verifying_key);
-        CoinbaseOrders { asked: Mutex::new(Asked { tokens, in_second: SecondCount::default() }) }
+        let asked = Mutex::new(Asked { tokens, in_second: SecondCount::default() });
+        CoinbaseOrders { asked, key_trades: options.key_trades }
     }
 
     /// Whether a request over REST is heard, or its status and word.
@@ -304,13 +307,15 @@ impl OrderFormat for CoinbaseOrders {
     ) -> Option<Reply> {
         let name = request.path.strip_prefix(BASE).filter(|_| request.method == "GET")?;
         let is_order = name.strip_prefix("orders/historical/");
-        if name != "accounts" && is_order.is_none() {
+        let right = rights(name, self.key_trades);
+        if name != "accounts" && is_order.is_none() && right.is_none() {
             return None;
         }
         let authorization = request.header("authorization").unwrap_or_default();
         let checked = self.check(("GET", &request.path), authorization, now);
         let told = match (checked, is_order) {
             (Err((status, word)), _) => Err((status, word)),
+            (Ok(()), None) if let Some(right) = right => Ok(right),
             (Ok(()), None) => {
                 let balances = exchange.orders().account().balances();
                 let all: Vec<Value> = balances.iter().map(account).collect();

@@ -4,6 +4,7 @@ mod format;
 mod instruments;
 mod numbers;
 mod orders;
+mod rights;
 
 use serde_json::Value;
 

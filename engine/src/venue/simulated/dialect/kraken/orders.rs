@@ -11,6 +11,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::numbers::{price, qty};
+use super::rights::rights;
 use crate::venue::kraken::signed_text;
 use crate::venue::simulated::dialect::in_band::date;
 use crate::venue::simulated::dialect::order_entry::{
@@ -45,6 +46,7 @@ pub(super) struct KrakenOrders {
     nonce: AtomicU64,
     /// How long a second of its timers is.
     timer_second_ns: u64,
+    key_trades: bool,
 }
 
 type Wrong = &'static str;
@@ -57,6 +59,7 @@ impl KrakenOrders {
             key: hmac::Key::new(hmac::HMAC_SHA512, &secret),
             nonce: AtomicU64::new(0),
             timer_second_ns: options.timer_second_ns,
+            key_trades: options.key_trades,
         }
     }
 
@@ -377,7 +380,10 @@ impl OrderFormat for KrakenOrders {
                 format!(r#"{{"closed":{{{list}}},"count":1}}"#)
             }),
             "QueryTrades" => checked.map(|_| format!("{{{}}}", self.trades_of(request, exchange))),
-            _ => return None,
+            _ => {
+                let told = rights(name, self.key_trades)?;
+                checked.map(|_| told)
+            }
         };
         Some(Reply::json(match result {
             Ok(result) => format!(r#"{{"error":[],"result":{result}}}"#).into_bytes(),

@@ -2,6 +2,7 @@
 
 mod format;
 mod orders;
+mod rights;
 
 use serde_json::Value;
 

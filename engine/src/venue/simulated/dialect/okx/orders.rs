@@ -6,6 +6,7 @@
 use ring::hmac;
 use serde_json::{Value, json};
 
+use super::rights::rights;
 use crate::venue::simulated::dialect::in_band::{price, qty};
 use crate::venue::simulated::dialect::order_entry::{
     OrderFormat, Refused, Wish, amount, average, number,
@@ -41,6 +42,7 @@ pub(super) struct OkxOrders {
     key: hmac::Key,
     /// How long a second of its timers is.
     timer_second_ns: u64,
+    key_trades: bool,
 }
 
 impl OkxOrders {
@@ -52,6 +54,7 @@ impl OkxOrders {
             passphrase: passphrase.to_owned(),
             key: hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
             timer_second_ns: options.timer_second_ns,
+            key_trades: options.key_trades,
         }
     }
 
@@ -360,7 +363,10 @@ impl OrderFormat for OkxOrders {
                 let all = || self.fills_of(request, exchange, i64::MIN);
                 is_right.then(all).ok_or((51_000, "Parameter instType error"))
             }),
-            _ => return None,
+            path => {
+                let told = rights(path, self.key_trades)?;
+                signed().map(|()| told)
+            }
         };
         Some(match data {
             Ok(data) => Reply::json(format!(r#"{{"code":"0","msg":"","data":[{data}]}}"#).into()),
