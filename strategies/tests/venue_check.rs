@@ -181,16 +181,29 @@ fn a_list_beside_the_frames_is_read_and_without_one_nothing_holds() {
 
 #[test]
 fn what_is_recorded_has_the_venues_instruments_in_it() {
-    for kind in ["binance", "bybit"] {
+    for kind in ["binance", "bybit", "binance_sbe"] {
         let options = SimulatedVenueOptions { events_per_s: 500, ..Default::default() };
-        let checked = Checked::start(kind, options, "", "");
+        let checked = Checked::start(kind, options, "api_key = 'simulated'", "");
         let out = checked.file.with_file_name("recorded");
         let mut command = Command::new(PITLANE);
         command.args(["record", "--duration", "3s", "--out"]).arg(&out);
         let recorded = command.arg("--config").arg(&checked.file).output().unwrap();
         assert!(recorded.status.success(), "{recorded:?}");
         let parts = ["instruments holds 1 listed, and trading", "filters holds"];
-        assert_has(&check_recording(kind, &out.join("near"), None), 0, &parts);
+        let folder = out.join("near");
+        let checked = check_recording(kind, &folder, None);
+        assert_has(&checked, 0, &parts);
+        let parts = ["schema holds every frame was decoded", "books holds 1 of 1 live at the end"];
+        assert_has(&checked, 0, &parts);
+        let mut command = Command::new(PITLANE);
+        command.args(["run", "--speed", "max", "--report", "json", "--recording"]).arg(&folder);
+        let played = command.current_dir(out.parent().unwrap()).output().unwrap();
+        assert!(played.status.success(), "{kind}: {played:?}");
+        let report: serde_json::Value = serde_json::from_slice(&played.stdout).unwrap();
+        let venue = &report["venues"][0];
+        assert!(venue["decoded"].as_u64() > Some(100), "{kind}: {venue}");
+        assert_eq!((&venue["refused"], &venue["gaps"]), (&0.into(), &0.into()), "{kind}");
+        assert_eq!(report["books"].as_object().unwrap().len(), 1, "{kind}");
     }
 }
 
@@ -345,4 +358,15 @@ fn a_check_leaves_every_open_order_of_the_account_as_it_is() {
         assert_eq!(open_orders(&checked.venue), before, "{kind}");
         assert!(!journal.exists(), "the journal of a run is left alone");
     }
+}
+
+#[test]
+fn a_folder_that_holds_one_session_twice_names_both_files() {
+    let Some(folder) = recordings() else { return };
+    let checked = check_recording("coinbase", &folder.join("coinbase/advanced_l2_20260809"), None);
+    let parts = [
+        "ws_full.jsonl.gz and",
+        "ws_without_two_giant_snapshots.jsonl hold the same frames: name the file that is meant",
+    ];
+    assert_has(&checked, 3, &parts);
 }

@@ -8,6 +8,8 @@ use crate::event::format_scaled;
 
 /// The name of the venue that a recording stands for.
 pub const RECORDED_VENUE: &str = "recorded";
+/// The key that is shown to its server.
+const RECORDED_KEY: &str = "key-of-no-account";
 /// A recording may be played far faster than it was made, so more arrives while a snapshot is on
 /// its way.
 const BUFFERED_DIFFS_MAX: usize = 4_096;
@@ -89,6 +91,8 @@ impl Config {
             rest_url: format!("http://{address}"),
             buffered_diffs_max: BUFFERED_DIFFS_MAX,
             streams: Some(streams),
+            // Where market data takes one: any does.
+            api_key: Some(RECORDED_KEY.to_owned()),
             ..VenueConfig::default()
         }];
         if !self.origin.has("instrument") {

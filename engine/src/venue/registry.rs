@@ -3,6 +3,7 @@
 //! What comes from here knows no protocol: agents are erased to [`Agent`], functions are plain
 //! pointers.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -118,7 +119,7 @@ type MakeGuard =
     fn(Keys<'_>, GuardOptions, Option<RestOptions>) -> Result<Box<dyn GuardSession>, KeyError>;
 type MakeOrderAgent = dyn FnOnce(OrderOptions, OrderWiring<LaneOutlet>) -> Box<dyn Agent>;
 type MakeReader = fn(SymbolMap, usize) -> Box<ReadFrame>;
-type JudgeFrames = fn(&[RecordedSymbol], &mut dyn Iterator<Item = &str>) -> Fit;
+type JudgeFrames = fn(&[RecordedSymbol], &mut dyn Iterator<Item = Cow<'_, [u8]>>) -> Fit;
 type JudgeRecording =
     fn(&[RecordedSymbol], &mut dyn Iterator<Item = (i64, Recorded<'_>)>) -> Conformance;
 type Wanted<'a> = &'a dyn Fn(&Stream) -> bool;
@@ -136,7 +137,7 @@ static KINDS: &[VenueKind] = &[
     of::<FuturesMarket>("binance_futures", &binance_spot::CombinedStreams)
         .with_dialect(&binance_futures::DIALECT)
         .with_orders::<FuturesOrders>(),
-    of::<SbeMarket>("binance_sbe", &binance_spot::CombinedStreams)
+    of::<SbeMarket>("binance_sbe", &binance_sbe::BinaryStreams)
         .with_dialect(&binance_sbe::DIALECT)
         .with_orders::<BinanceOrders>(),
     of::<BybitMarket>("bybit", &bybit::Recorded)
@@ -367,15 +368,15 @@ impl VenueKind {
     }
 
     fn fit_of(&self, recording: &Recording) -> Fit {
-        (self.fit)(recording.symbols(), &mut recording.frame_texts())
+        (self.fit)(recording.symbols(), &mut recording.frame_data())
     }
 
     /// Holds a recording of this kind against its protocol, frame by frame.
     #[must_use]
     pub fn conformance(&self, recording: &Recording) -> Conformance {
-        let mut steps = recording.texts().map(|(time_ns, text, native)| match native {
-            None => (time_ns, Recorded::Frame(text)),
-            Some(native) => (time_ns, Recorded::Snapshot { native, body: text }),
+        let mut steps = recording.everything().map(|(time_ns, data, native)| match native {
+            None => (time_ns, Recorded::Frame(data)),
+            Some(native) => (time_ns, Recorded::Snapshot { native, body: data }),
         });
         (self.conformance)(recording.symbols(), &mut steps)
     }

@@ -4,9 +4,11 @@
 mod decoder;
 mod market;
 mod rescale;
+mod told;
 mod wire;
 mod writer;
 
 pub use decoder::SbeDecoder;
 pub use market::SbeMarket;
+pub(in crate::venue) use told::told;
 pub use writer::{SbeSymbol, SbeTrade, SbeWriter};

@@ -21,13 +21,13 @@ const NEVER_NS: u64 = u64::MAX / 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded<'r> {
     /// A frame.
-    Frame(Cow<'r, str>),
+    Frame(Cow<'r, [u8]>),
     /// A snapshot of this symbol, over REST.
     Snapshot {
         /// The venue's symbol.
         native: &'r str,
         /// The body.
-        body: Cow<'r, str>,
+        body: Cow<'r, [u8]>,
     },
 }
 
@@ -107,14 +107,14 @@ impl Conformance {
             time.advance_ns(since_ns);
             let now_ns = clock.now_ns();
             match step {
-                Recorded::Frame(text) => {
-                    let mut take = || feed.on_frame(text.as_bytes(), now_ns, number, &mut tally);
+                Recorded::Frame(data) => {
+                    let mut take = || feed.on_frame(&data, now_ns, number, &mut tally);
                     while take() == FrameOutcome::Unfinished {}
                 }
                 Recorded::Snapshot { native, body } => {
                     let symbol = feed.symbols().lookup(native.as_bytes());
                     let read = P::SNAPSHOT.rest().zip(symbol).and_then(|(rest, symbol)| {
-                        (rest.read)(symbol.instrument, body.as_bytes(), symbol.scales).ok()
+                        (rest.read)(symbol.instrument, &body, symbol.scales).ok()
                     });
                     match read {
                         Some(snapshot) => {
@@ -176,13 +176,15 @@ mod tests {
 
     const SNAPSHOT: Recorded<'_> = Recorded::Snapshot {
         native: "AB",
-        body: Cow::Borrowed(r#"{"lastUpdateId":2,"bids":[["4","1"]],"asks":[["6","1"]]}"#),
+        body: Cow::Borrowed(br#"{"lastUpdateId":2,"bids":[["4","1"]],"asks":[["6","1"]]}"#),
     };
 
     #[test]
     fn a_whole_recording_conforms_and_its_book_is_that_of_a_run() {
         let (first, second, third) = (diff(1), diff(2), diff(3));
-        let frame = |text| Recorded::Frame(Cow::Borrowed(text));
+        fn frame(text: &str) -> Recorded<'_> {
+            Recorded::Frame(Cow::Borrowed(text.as_bytes()))
+        }
         let found =
             of(&[(5, frame(&first)), (6, frame(&second)), (7, SNAPSHOT), (8, frame(&third))]);
         assert!(found.is_good(), "{found:?}");
@@ -195,7 +197,9 @@ mod tests {
     #[test]
     fn a_hole_and_a_frame_that_can_not_be_read_are_told() {
         let (first, fourth) = (diff(2), diff(4));
-        let frame = |text| Recorded::Frame(Cow::Borrowed(text));
+        fn frame(text: &str) -> Recorded<'_> {
+            Recorded::Frame(Cow::Borrowed(text.as_bytes()))
+        }
         let found = of(&[(5, frame(&first)), (6, SNAPSHOT), (7, frame(&fourth)), (8, frame("{}"))]);
         assert!(!found.is_good());
         assert_eq!((found.counters.gaps, found.counters.refused), (1, 1), "{found:?}");

@@ -1,6 +1,7 @@
 //! Whether recorded frames are of a protocol: they decode, and the diffs of a book follow each
 //! other.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ impl Fit {
     #[must_use]
     pub fn of<P: MarketProtocol>(
         symbols: &[RecordedSymbol],
-        frames: &mut dyn Iterator<Item = &str>,
+        frames: &mut dyn Iterator<Item = Cow<'_, [u8]>>,
     ) -> Fit {
         let mut fit = Fit::default();
         let Some(known) = symbol_map(symbols) else { return fit };
@@ -41,7 +42,7 @@ impl Fit {
         for frame in frames {
             fit.frames += 1;
             let mut follower = Follower { fit: &mut fit, last: &mut last, rule: P::BOOK_RULE };
-            if protocol.decode_whole(frame.as_bytes(), &mut follower).is_err() {
+            if protocol.decode_whole(&frame, &mut follower).is_err() {
                 fit.refused += 1;
             }
         }
@@ -115,7 +116,10 @@ mod tests {
     }
 
     fn fit<P: MarketProtocol>(frames: &[String]) -> Fit {
-        Fit::of::<P>(&[RecordedSymbol::new("AB")], &mut frames.iter().map(String::as_str))
+        Fit::of::<P>(
+            &[RecordedSymbol::new("AB")],
+            &mut frames.iter().map(|frame| Cow::from(frame.as_bytes())),
+        )
     }
 
     #[test]

@@ -283,7 +283,9 @@ impl Replay {
         if let Some(ids) = updates {
             self.books.entry(symbol.clone()).or_default().pass(*ids);
         }
-        let frame = MarketFrame { kind: *kind, stream: name, data: data.as_bytes(), lost: *lost };
+        let binary = self.dialect.binary(data);
+        let data = binary.as_deref().unwrap_or(data.as_bytes());
+        let frame = MarketFrame { kind: *kind, stream: name, data, lost: *lost };
         clients.publish(key_of(*stream), &frame, now_ns);
         self.progress.left.fetch_sub(1, Ordering::AcqRel);
     }

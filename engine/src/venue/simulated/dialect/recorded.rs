@@ -44,6 +44,12 @@ pub trait RecordedDialect: fmt::Debug + Sync {
         None
     }
 
+    /// The frame that a frame's data stands for, where the venue's frames are binary; `None`: they
+    /// are text.
+    fn binary(&self, _data: &str) -> Option<Vec<u8>> {
+        None
+    }
+
     /// The update number of a snapshot that was fetched over REST.
     ///
     /// # Errors

@@ -16,6 +16,7 @@
 //! [`Recording::notes`].
 
 mod text;
+mod twins;
 mod update_ids;
 
 use std::borrow::Cow;
@@ -32,6 +33,7 @@ use super::server::Session;
 use crate::config::RecordedSymbol;
 use crate::world::Files;
 use text::{lines, parse_seconds, times_of};
+use twins::Twins;
 use update_ids::Ranges;
 
 /// The list of snapshots, where they are files of their own.
@@ -67,6 +69,12 @@ pub enum RecordingError {
         path.display()
     )]
     Twice { path: PathBuf },
+    #[error(
+        "{} and {} hold the same frames: name the file that is meant, or take the other one out of \
+         the folder",
+        first.display(), second.display()
+    )]
+    SameFrames { first: PathBuf, second: PathBuf },
     #[error("[recording] start failed: {} {problem}", path.display())]
     Kind { path: PathBuf, problem: String },
 }
@@ -154,13 +162,14 @@ impl Recording {
             return Err(RecordingError::Twice { path: pair[1].to_owned() });
         }
         let (mut last_ns, mut before) = (None, None);
+        let mut twins = Twins::default();
         for file in files {
             let series = text::series(file);
             if series != before {
                 // Recorded beside the one before, whenever it began.
                 (last_ns, before) = (None, series);
             }
-            self.add_frames(file, &mut last_ns)?;
+            self.add_frames(file, &mut last_ns, &mut twins)?;
         }
         let index = path.join(REST_INDEX);
         if listed.contains(&index) {
@@ -193,7 +202,7 @@ impl Recording {
     /// How many frames of streams it has.
     #[must_use]
     pub fn frames(&self) -> u64 {
-        self.frame_texts().count() as u64
+        self.steps.iter().filter(|(_, step)| matches!(step, Step::Frame { .. })).count() as u64
     }
 
     /// Lines that are not played: answers to requests, and streams that belong to no symbol.
@@ -214,18 +223,27 @@ impl Recording {
     }
 
     /// The data of every frame of a stream, in their order.
-    pub fn frame_texts(&self) -> impl Iterator<Item = &str> {
+    pub fn frame_data(&self) -> impl Iterator<Item = Cow<'_, [u8]>> {
         self.steps.iter().filter_map(|(_, step)| match step {
-            Step::Frame { data, .. } => Some(data.as_str()),
+            Step::Frame { data, .. } => Some(self.data_of(Cow::from(data))),
             _ => None,
         })
     }
 
-    /// Everything in it, in its order: the time, ns, the text, and of a snapshot over REST the
+    /// What a frame's data were on the wire.
+    fn data_of<'d>(&self, data: Cow<'d, str>) -> Cow<'d, [u8]> {
+        match (self.dialect.binary(&data), data) {
+            (Some(binary), _) => Cow::Owned(binary),
+            (None, Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
+            (None, Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+        }
+    }
+
+    /// Everything in it, in its order: the time, ns, the data, and of a snapshot over REST the
     /// symbol. Where frames of a connection are numbered, they are so without those left out.
-    pub(in crate::venue) fn texts(
+    pub(in crate::venue) fn everything(
         &self,
-    ) -> impl Iterator<Item = (i64, Cow<'_, str>, Option<&str>)> {
+    ) -> impl Iterator<Item = (i64, Cow<'_, [u8]>, Option<&str>)> {
         let mut session = Session::new(0);
         session.numbered_by = self.dialect.numbered_by().map(|field| (field, 0));
         self.steps.iter().map(move |(time_ns, step)| match step {
@@ -233,10 +251,10 @@ impl Recording {
                 session.skip_numbers(*lost);
                 let numbered = session.number(data.as_bytes()).map(String::from_utf8);
                 let text = numbered.and_then(Result::ok).map_or(Cow::from(data), Cow::from);
-                (*time_ns, text, None)
+                (*time_ns, self.data_of(text), None)
             }
             Step::Snapshot { symbol, body, .. } => {
-                (*time_ns, Cow::from(body), Some(symbol.as_str()))
+                (*time_ns, Cow::from(body.as_bytes()), Some(symbol.as_str()))
             }
         })
     }
@@ -260,8 +278,16 @@ impl Recording {
     }
 
     /// Adds a file behind those that were added before; `last_ns` is the time of their last line.
-    fn add_frames(&mut self, path: &Path, last_ns: &mut Option<i64>) -> Result<(), RecordingError> {
+    fn add_frames(
+        &mut self,
+        path: &Path,
+        last_ns: &mut Option<i64>,
+        twins: &mut Twins,
+    ) -> Result<(), RecordingError> {
         let mut text = text::read(path)?;
+        if let Some(first) = twins.add(path, lines(&text).map(|(_, line)| line)) {
+            return Err(RecordingError::SameFrames { first, second: path.to_owned() });
+        }
         let torn = text::cut_torn_end(&mut text);
         if let Some(line) = torn {
             self.left_out += 1;

@@ -3,7 +3,10 @@
 //!
 //! Source: the venue's page of SBE market data, and its schema of the streams.
 
+mod recorded;
 mod spoiled;
+
+pub use recorded::BinaryStreams;
 
 use super::binance_spot::{BinanceSpot, StreamNames, market_session, refusal};
 use super::{Dialect, DialectKind, Stage, Talk};
