@@ -54,10 +54,24 @@ const EMPTY: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub struct SymbolMap {
     entries: Arc<[Entry]>,
-    /// Open addressing over `entries`, a power of two at most half full.
-    table: Arc<[u32]>,
+    /// Open addressing, a power of two at most half full.
+    table: Arc<[Cell]>,
     /// Place in `entries`, by instrument; [`EMPTY`] for one that the venue does not have.
     by_instrument: Arc<[u32]>,
+}
+
+/// A symbol where its text is looked up; an empty cell's key is that of an empty text.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    key: Key,
+    symbol: Symbol,
+}
+
+impl Cell {
+    const EMPTY: Cell = {
+        let scales = Scales { price: 0, qty: 0 };
+        Cell { key: Key::EMPTY, symbol: Symbol { instrument: InstrumentId(0), scales, slot: 0 } }
+    };
 }
 
 #[derive(Debug)]
@@ -114,16 +128,17 @@ impl SymbolMap {
     }
 
     fn of_entries(entries: Vec<Entry>) -> SymbolMap {
-        let mut table = vec![EMPTY; (entries.len() * 2).next_power_of_two().max(2)];
+        let mut table = vec![Cell::EMPTY; (entries.len() * 2).next_power_of_two().max(2)];
         let last = entries.iter().map(|entry| entry.symbol.instrument.index()).max();
         let mut by_instrument = vec![EMPTY; last.map_or(0, |last| last + 1)];
         for (slot, entry) in entries.iter().enumerate() {
             by_instrument[entry.symbol.instrument.index()] = slot as u32;
-            let mut at = hash(entry.native.as_bytes()) & (table.len() - 1);
-            while table[at] != EMPTY {
+            let key = Key::of(entry.native.as_bytes()).unwrap_or(Key::EMPTY);
+            let mut at = key.hash() & (table.len() - 1);
+            while table[at].key != Key::EMPTY {
                 at = (at + 1) & (table.len() - 1);
             }
-            table[at] = slot as u32;
+            table[at] = Cell { key, symbol: entry.symbol };
         }
         SymbolMap {
             entries: entries.into(),
@@ -137,16 +152,19 @@ impl SymbolMap {
     #[must_use]
     pub fn lookup(&self, native: &[u8]) -> Option<Symbol> {
         let mask = self.table.len() - 1;
-        let mut at = hash(native) & mask;
+        let key = Key::of(native)?;
+        let mut at = key.hash() & mask;
         // Ends at an empty cell: the table is at most half full.
-        while self.table[at] != EMPTY {
-            let entry = &self.entries[self.table[at] as usize];
-            if entry.native.as_bytes() == native {
-                return Some(entry.symbol);
+        loop {
+            let cell = &self.table[at];
+            if cell.key == key {
+                return Some(cell.symbol);
+            }
+            if cell.key == Key::EMPTY {
+                return None;
             }
             at = (at + 1) & mask;
         }
-        None
     }
 
     /// The native symbol of an instrument; `None` when the venue doesn't have it configured.
@@ -197,18 +215,56 @@ impl SymbolMap {
     }
 }
 
-/// Multiply-and-rotate over eight bytes at a time. Not keyed: the table is filled from the
-/// configuration alone, a stranger's text is only ever looked up.
-#[inline]
-fn hash(text: &[u8]) -> usize {
-    let mut sum = text.len() as u64;
-    for chunk in text.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        sum = (sum.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
-    (sum >> 32) as usize
+/// A text of 1 to 32 bytes in words, some of whose bytes stand there twice: with the length they
+/// are the text. Made and compared without a loop or a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    words: [u64; NATIVE_BYTES_MAX / 8],
+    length: usize,
 }
+
+impl Key {
+    /// No text's.
+    const EMPTY: Key = Key { words: [0; 4], length: 0 };
+
+    /// `None` for a text that is empty, or longer than any symbol.
+    #[inline]
+    fn of(text: &[u8]) -> Option<Key> {
+        let length = text.len();
+        let words = match length {
+            8..=16 => [*text.first_chunk()?, *text.last_chunk()?, [0; 8], [0; 8]],
+            4..8 => {
+                let ([a, b, c, d], [w, x, y, z]) = (*text.first_chunk()?, *text.last_chunk()?);
+                [[a, b, c, d, w, x, y, z], [0; 8], [0; 8], [0; 8]]
+            }
+            17..=NATIVE_BYTES_MAX => {
+                let (head, tail) = (text.split_first_chunk()?, text.split_last_chunk()?);
+                [*head.0, *head.1.first_chunk()?, *tail.0.last_chunk()?, *tail.1]
+            }
+            1..4 => {
+                let few = [text[0], text[length / 2], text[length - 1], 0, 0, 0, 0, 0];
+                [few, [0; 8], [0; 8], [0; 8]]
+            }
+            _ => return None,
+        };
+        Some(Key { words: words.map(u64::from_le_bytes), length })
+    }
+
+    /// Both halves of two products, which do not wait for each other. Not keyed: the table is
+    /// filled from the configuration alone, a stranger's text is only ever looked up.
+    #[inline]
+    fn hash(&self) -> usize {
+        let folded = |one: u64, other: u64| {
+            let product = u128::from(one ^ ODD) * u128::from(other ^ ODD.rotate_left(32));
+            product as u64 ^ (product >> 64) as u64
+        };
+        let [a, b, c, d] = self.words;
+        (folded(a ^ self.length as u64, b) ^ folded(c, d)) as usize
+    }
+}
+
+/// Bits without a pattern.
+const ODD: u64 = 0x517c_c1b7_2722_0a95;
 
 #[cfg(test)]
 impl SymbolMap {
@@ -253,6 +309,23 @@ mod tests {
             assert_eq!(map.lookup(native.as_bytes()).map(|s| s.instrument), Some(*instrument));
         }
         assert_eq!(map.lookup(b"SYMBOL1000USDT"), None);
+    }
+
+    #[test]
+    fn texts_of_every_length_are_told_apart_by_each_of_their_bytes() {
+        let text: Vec<u8> = (b'!'..).take(NATIVE_BYTES_MAX + 1).collect();
+        for length in 1..=NATIVE_BYTES_MAX {
+            let native = str::from_utf8(&text[..length]).unwrap().to_owned();
+            let map = SymbolMap::of_test(&[native]);
+            assert!(map.lookup(&text[..length]).is_some(), "{length}");
+            assert_eq!(map.lookup(&text[..length - 1]), None, "{length}, one less");
+            assert_eq!(map.lookup(&text[..length + 1]), None, "{length}, one more");
+            for place in 0..length {
+                let mut other = text[..length].to_vec();
+                other[place] ^= 0x80;
+                assert_eq!(map.lookup(&other), None, "{length}, byte {place}");
+            }
+        }
     }
 
     #[test]

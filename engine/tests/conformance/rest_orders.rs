@@ -149,6 +149,22 @@ fn a_cancel_whose_key_is_not_accepted_is_no_word_on_the_order_and_is_sent_again(
 }
 
 #[test]
+fn a_ban_holds_cancels_too_where_they_knock_at_the_same_door_and_ends_when_the_venue_said() {
+    let status = "418 I'm a teapot\r\nRetry-After: 20";
+    let (server, refused) = refusing("/batch_cancel ", (status, "{}"), 1);
+    let mut trader = resting(&server, 1);
+    let asked_ns = trader.clock.now_ns();
+    trader.command(OrderAction::Cancel, 1, |_| {});
+    trader.drive_to(1, OrderStatus::Canceled);
+    assert_eq!(refused.load(Ordering::Acquire), 1, "nothing knocks in the ban");
+    let waited_ns = trader.clock.now_ns() - asked_ns;
+    assert!(waited_ns >= 20_000_000_000, "it is obeyed to its end: {waited_ns}");
+    assert!(waited_ns < 100_000_000_000, "and no longer: {waited_ns}");
+    assert!(!told(&trader, 1).contains(&ExecType::CancelRejected), "{:?}", told(&trader, 1));
+    trader.assert_sound();
+}
+
+#[test]
 fn a_word_that_is_not_known_is_a_refusal_and_is_counted() {
     let body = r#"{"success":false,"error_response":{"new_order_failure_reason":"FULL_MOON"}}"#;
     let (server, refused) = refusing("/brokerage/orders HTTP", ("200 OK", body), 1);

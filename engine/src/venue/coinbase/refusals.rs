@@ -85,7 +85,8 @@ pub(super) fn failure_of<'a>(status: u16, word: &'a str, message: &'a str) -> Fa
     let code = match (code_of(word), status) {
         (0, 401 | 403) => UNAUTHORIZED,
         (0, 404) => NOT_FOUND,
-        (0, 429) => RATE_LIMITED,
+        // The pages name no 418; at other venues it is a ban of the address that went on at 429.
+        (0, 418 | 429) => RATE_LIMITED,
         // The word itself is what is to be known of it.
         (0, _) if !word.is_empty() => {
             return Failure { unknown: Some(word), ..Failure::of(status, OTHER_WORD, word) };
@@ -122,7 +123,9 @@ mod tests {
         assert_eq!(meaning(200, "UNKNOWN_CANCEL_ORDER"), Outcome::NotOpen);
         assert_eq!(meaning(200, "MOON"), REFUSED);
         assert_eq!(meaning(404, ""), Outcome::NoSuchOrder);
-        assert_eq!(meaning(429, ""), Outcome::SlowDown);
+        for status in [418, 429] {
+            assert_eq!(meaning(status, ""), Outcome::SlowDown);
+        }
         for status in [401, 403] {
             assert_eq!(meaning(status, ""), Outcome::BadKey);
         }

@@ -232,8 +232,11 @@ impl Governor {
     /// As [`Governor::pause`], where the venue did not say for how long: `first_ns` at first, and
     /// twice as long each time in a row.
     pub fn pause_untold(&self, scope: PauseScope, first_ns: u64, cause: PauseCause, clock: &Clock) {
-        let length_ns = self.keeper(scope).state.lock().pauses.untold_ns(scope, first_ns);
-        self.pause(scope, clock.now_ns().saturating_add(length_ns), cause, clock);
+        let now_ns = clock.now_ns();
+        let mut state = self.keeper(scope).state.lock();
+        let length_ns = state.pauses.untold_ns(scope, first_ns, now_ns);
+        drop(state);
+        self.pause(scope, now_ns.saturating_add(length_ns), cause, clock);
     }
 
     /// Obeys a refusal over HTTP at one of the venue's doors, `door`, that wants the next request

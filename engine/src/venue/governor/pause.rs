@@ -139,9 +139,14 @@ impl Pauses {
         }
     }
 
-    /// Length of a pause whose end was not told: twice as long after each.
-    pub(super) fn untold_ns(&mut self, scope: PauseScope, first_ns: u64) -> u64 {
+    /// Length of a pause whose end was not told: twice as long after each. What is refused while
+    /// one is under way left before it, and is told of the same one.
+    pub(super) fn untold_ns(&mut self, scope: PauseScope, first_ns: u64, now_ns: u64) -> u64 {
+        let is_under_way = self.by_scope[scope as usize].0 > now_ns;
         let times = &mut self.untold[scope as usize];
+        if is_under_way {
+            *times = times.saturating_sub(1);
+        }
         let length_ns = first_ns.saturating_mul(1 << (*times).min(16)).min(UNTOLD_MAX_NS);
         *times += 1;
         length_ns
@@ -196,9 +201,15 @@ mod tests {
     fn pauses_without_an_end_double_up_to_an_hour() {
         let mut pauses = Pauses::default();
         let lengths: Vec<u64> =
-            (0..9).map(|_| pauses.untold_ns(PauseScope::Address, 60 * S) / S).collect();
+            (0..9).map(|_| pauses.untold_ns(PauseScope::Address, 60 * S, 0) / S).collect();
         assert_eq!(lengths, [60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600]);
         pauses.granted(PauseScope::Address);
-        assert_eq!(pauses.untold_ns(PauseScope::Address, 60 * S), 60 * S);
+        assert_eq!(pauses.untold_ns(PauseScope::Address, 60 * S, 0), 60 * S);
+        // Three that left before the pause are told of it.
+        pauses.impose(PauseScope::Address, 60 * S, PauseCause::default());
+        for now_ns in [0, S, 59 * S] {
+            assert_eq!(pauses.untold_ns(PauseScope::Address, 60 * S, now_ns), 60 * S);
+        }
+        assert_eq!(pauses.untold_ns(PauseScope::Address, 60 * S, 60 * S), 120 * S);
     }
 }

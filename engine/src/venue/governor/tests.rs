@@ -129,7 +129,7 @@ fn a_count_and_a_pause_that_make_no_sense_hold_nothing_back_for_long() {
         governor.pause(PauseScope::Address, until_ns, BANNED, &clock);
     }
     let until_ns = governor.paused_until_ns(RequestClass::Cancel);
-    assert_eq!(until_ns, 240 * S, "as two bans without an end");
+    assert_eq!(until_ns, 120 * S, "as one ban without an end");
 }
 
 #[test]
@@ -164,6 +164,18 @@ fn no_strategy_uses_up_the_orders_of_another() {
     let least = of_each.iter().min().unwrap() * 10;
     assert!(least >= of_each.iter().max().unwrap() * 7, "{of_each:?}");
     assert!(of_each.iter().sum::<usize>() > 700, "{of_each:?}");
+}
+
+#[test]
+fn where_the_window_is_a_second_all_of_its_attempts_may_be_used_at_once() {
+    let limit = Limit { counts: Counted::Connects, amount: 3, window_ns: S };
+    let governor = Governor::new(&[limit]);
+    let connects = |now_ns| {
+        let ask = || governor.may_send(RequestClass::Connect, 0, now_ns).is_ok();
+        (0..10).filter(|_| ask()).count()
+    };
+    assert_eq!((connects(S), connects(2 * S - 1)), (3, 0));
+    assert_eq!(connects(2 * S + S / 6), 3, "whatever the venue's own windows");
 }
 
 #[test]

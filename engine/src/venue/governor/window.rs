@@ -6,6 +6,9 @@ use super::{Counted, HeldBack, HoldReason, Limit, RequestClass, ToldLimit};
 /// Windows of at least this length end by the venue's calendar, in UTC: what is counted in them
 /// would otherwise hold us back for up to twice their length, ns.
 const CALENDAR_NS: u64 = 3_600_000_000_000;
+/// A limit of connections over a window this short is open again by the time that one of them has
+/// failed: nothing of it is kept for later, ns.
+const SHORT_NS: u64 = 10_000_000_000;
 /// How far our wall clock may be off, ns.
 const CLOCK_MARGIN_NS: u64 = 60_000_000_000;
 
@@ -91,16 +94,21 @@ impl Window {
             self.share.asks(owner);
         }
         let amount = u64::from(self.limit.amount);
-        // A class that may use only a part of the limit may still send one request that is larger.
-        let most = (amount * ask.class.share() / 1_000).max(cost.min(amount));
+        let is_short = self.limit.window_ns <= SHORT_NS;
+        let most = match self.limit.counts {
+            Counted::Connects if is_short => amount,
+            // A class that may use only a part of the limit may still send one request that is
+            // larger.
+            _ => (amount * ask.class.share() / 1_000).max(cost.min(amount)),
+        };
         if used + cost > most {
             let reason = HoldReason::of_limit(self.limit.counts);
             return Some(HeldBack { until_ns: self.room_at(cost, most, ask.now_ns), reason });
         }
         match self.limit.counts {
             Counted::Orders => self.hold_by_share(ask, used, most),
-            Counted::Connects => self.hold_by_pace(ask, used, most),
-            Counted::Weight | Counted::Requests => None,
+            Counted::Connects if !is_short => self.hold_by_pace(ask, used, most),
+            Counted::Connects | Counted::Weight | Counted::Requests => None,
         }
     }
 

@@ -251,9 +251,7 @@ impl<O: EventOutlet> Reconciler<O> {
     #[cold]
     pub(super) fn pause(&mut self, outcome: Outcome, failure: &Failure<'_>) {
         let scope = match outcome {
-            // What is asked too often there holds up no cancel over a session that stands.
-            Outcome::SlowDown if self.gate.is_over_rest => PauseScope::AllButCancels,
-            Outcome::SlowDown => PauseScope::Address,
+            Outcome::SlowDown => self.gate.slow_down_scope(failure.status),
             Outcome::LockedOut => PauseScope::AllButCancels,
             Outcome::TooManyOrders => PauseScope::Orders,
             _ => return,
@@ -263,8 +261,11 @@ impl<O: EventOutlet> Reconciler<O> {
         // By the venue's own clock: ours may be ahead of it.
         let time_ms = failure.server_time_ms.unwrap_or(self.venue_clock.at_ms(self.now_ns));
         let wait_ms = failure.retry_after_ms.map(|at_ms| at_ms.saturating_sub(time_ms));
-        let wait_ms = wait_ms.and_then(|wait_ms| u64::try_from(wait_ms).ok()).filter(|ms| *ms > 0);
-        let Some(wait_ms) = wait_ms else {
+        let told_ns = wait_ms
+            .and_then(|wait_ms| u64::try_from(wait_ms).ok())
+            .map(|wait_ms| wait_ms.saturating_mul(1_000_000))
+            .or(self.gate.rest_wait_ns);
+        let Some(wait_ns) = told_ns.filter(|wait_ns| *wait_ns > 0) else {
             // No time named, or one that has passed: asking at once again can't be what it wants.
             let first_ns = match (outcome, failure.status) {
                 (Outcome::LockedOut, _) => LOCKED_OUT_NS,
@@ -275,7 +276,7 @@ impl<O: EventOutlet> Reconciler<O> {
             self.gate.is_slowed = true;
             return;
         };
-        let until_ns = self.now_ns.saturating_add(wait_ms.saturating_mul(1_000_000));
+        let until_ns = self.now_ns.saturating_add(wait_ns);
         governor.pause(scope, until_ns, cause, &self.clock);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::event::RejectReason;
 use crate::rate::Rate;
-use crate::venue::governor::{Governor, HoldReason, RequestClass};
+use crate::venue::governor::{Governor, HoldReason, PauseScope, RequestClass};
 
 /// Between two questions about orders at their rate, ns: five a second of weight 4 are a fifth of
 /// what Binance allows an address.
@@ -21,15 +21,27 @@ pub(super) struct Gate {
     pub(super) refused_last: i32,
     /// The venue wanted a pause and did not say for how long.
     pub(super) is_slowed: bool,
+    /// Orders and cancels go over REST.
+    orders_over_rest: bool,
     /// The message in hand was answered over REST.
     pub(super) is_over_rest: bool,
+    /// How long the answer in hand wants nothing, by its `Retry-After`, ns.
+    pub(super) rest_wait_ns: Option<u64>,
 }
 
 impl Gate {
-    pub(super) fn new(governor: Governor) -> Gate {
+    pub(super) fn new(governor: Governor, orders_over_rest: bool) -> Gate {
         let queries = Rate::every(QUERY_INTERVAL_NS, QUERY_BURST);
-        let (is_slowed, is_over_rest) = (false, false);
-        Gate { governor, queries, query_due_ns: 0, refused_last: 0, is_slowed, is_over_rest }
+        Gate {
+            governor,
+            queries,
+            query_due_ns: 0,
+            refused_last: 0,
+            is_slowed: false,
+            orders_over_rest,
+            is_over_rest: false,
+            rest_wait_ns: None,
+        }
     }
 
     /// Whether a request of this class and weight may be sent now.
@@ -64,6 +76,17 @@ impl Gate {
         })
     }
 
+    /// What an answer of this status stops that wants nothing for a while.
+    pub(super) fn slow_down_scope(&self, status: u16) -> PauseScope {
+        match (self.is_over_rest, status) {
+            // A ban of the address, where cancels knock at the same door.
+            (true, 418) if self.orders_over_rest => PauseScope::Address,
+            // What is asked too often there holds up no cancel over a session that stands.
+            (true, _) => PauseScope::AllButCancels,
+            (false, _) => PauseScope::Address,
+        }
+    }
+
     /// What the venue allows.
     pub(super) fn governor(&self) -> &Governor {
         &self.governor
@@ -73,13 +96,13 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::governor::{Counted, Limit, PauseCause, PauseScope};
+    use crate::venue::governor::{Counted, Limit, PauseCause};
     use crate::world::Clock;
 
     #[test]
     fn who_has_used_up_its_share_is_told_so_and_not_to_slow_down() {
         let limit = Limit { counts: Counted::Orders, amount: 100, window_ns: 10_000_000_000 };
-        let mut gate = Gate::new(Governor::named("x", &[limit], 3));
+        let mut gate = Gate::new(Governor::named("x", &[limit], 3), false);
         while gate.may_order(0, 1, 0).is_ok() {}
         assert_eq!(gate.may_order(0, 1, 0), Err(RejectReason::FairShare));
         assert_eq!(gate.may_order(1, 1, 0), Ok(()), "there is room for another");
@@ -87,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_pause_holds_all_and_the_budget_holds_queries_only() {
-        let mut gate = Gate::new(Governor::default());
+        let mut gate = Gate::new(Governor::default(), false);
         for _ in 0..5 {
             assert!(gate.may_send(RequestClass::Query, 4, 0));
         }

@@ -171,9 +171,12 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             }
             Ok(reply) => {
                 let read = protocol.decoder().decode_rest(id, reply.status, &reply.body);
+                let wall_ns = orders.clock.wall_at_ns(orders.now_ns);
                 orders.gate.is_over_rest = true;
+                orders.gate.rest_wait_ns = reply.retry_after.map(|at| at.wait_ns(wall_ns));
                 orders.on_decoded(read, P::outcome, &reply.body);
                 orders.gate.is_over_rest = false;
+                orders.gate.rest_wait_ns = None;
             }
             Err(error) => {
                 if orders.lines.take(orders.now_ns) {
