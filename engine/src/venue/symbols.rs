@@ -49,6 +49,8 @@ pub enum SymbolError {
 /// Longest native symbol, bytes.
 const NATIVE_BYTES_MAX: usize = 32;
 const EMPTY: u32 = u32::MAX;
+/// Few symbols hardly ever want the same cell then.
+const CELLS_MIN: usize = 128;
 
 /// The symbols of one venue.
 #[derive(Clone, Debug)]
@@ -128,7 +130,7 @@ impl SymbolMap {
     }
 
     fn of_entries(entries: Vec<Entry>) -> SymbolMap {
-        let mut table = vec![Cell::EMPTY; (entries.len() * 2).next_power_of_two().max(2)];
+        let mut table = vec![Cell::EMPTY; (entries.len() * 2).next_power_of_two().max(CELLS_MIN)];
         let last = entries.iter().map(|entry| entry.symbol.instrument.index()).max();
         let mut by_instrument = vec![EMPTY; last.map_or(0, |last| last + 1)];
         for (slot, entry) in entries.iter().enumerate() {
@@ -151,8 +153,19 @@ impl SymbolMap {
     #[inline]
     #[must_use]
     pub fn lookup(&self, native: &[u8]) -> Option<Symbol> {
+        self.find(Key::of(native)?)
+    }
+
+    /// As [`SymbolMap::lookup`], of the text that the last `length` bytes of `bytes` are.
+    #[inline]
+    #[must_use]
+    pub fn lookup_last(&self, bytes: &[u8], length: usize) -> Option<Symbol> {
+        self.find(Key::of_last(bytes, length)?)
+    }
+
+    #[inline]
+    fn find(&self, key: Key) -> Option<Symbol> {
         let mask = self.table.len() - 1;
-        let key = Key::of(native)?;
         let mut at = key.hash() & mask;
         // Ends at an empty cell: the table is at most half full.
         loop {
@@ -215,51 +228,79 @@ impl SymbolMap {
     }
 }
 
-/// A text of 1 to 32 bytes in words, some of whose bytes stand there twice: with the length they
-/// are the text. Made and compared without a loop or a call.
+/// A text of 1 to 32 bytes in two numbers, with zeros behind it. Made and compared in registers,
+/// without a loop or a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
-    words: [u64; NATIVE_BYTES_MAX / 8],
     length: usize,
+    head: u128,
+    /// What lies beyond 16 bytes.
+    tail: u128,
 }
 
 impl Key {
     /// No text's.
-    const EMPTY: Key = Key { words: [0; 4], length: 0 };
+    const EMPTY: Key = Key { length: 0, head: 0, tail: 0 };
 
     /// `None` for a text that is empty, or longer than any symbol.
     #[inline]
     fn of(text: &[u8]) -> Option<Key> {
         let length = text.len();
-        let words = match length {
-            8..=16 => [*text.first_chunk()?, *text.last_chunk()?, [0; 8], [0; 8]],
-            4..8 => {
-                let ([a, b, c, d], [w, x, y, z]) = (*text.first_chunk()?, *text.last_chunk()?);
-                [[a, b, c, d, w, x, y, z], [0; 8], [0; 8], [0; 8]]
-            }
+        let (head, tail) = match length {
             17..=NATIVE_BYTES_MAX => {
-                let (head, tail) = (text.split_first_chunk()?, text.split_last_chunk()?);
-                [*head.0, *head.1.first_chunk()?, *tail.0.last_chunk()?, *tail.1]
+                (u128::from_le_bytes(*text.first_chunk()?), Key::last(text, length - 16)?)
+            }
+            16 => (u128::from_le_bytes(*text.first_chunk()?), 0),
+            8..16 => {
+                let high = u64::from_le_bytes(*text.last_chunk()?);
+                let high = high.unbounded_shr(8 * (16 - length as u32));
+                let low = u64::from_le_bytes(*text.first_chunk()?);
+                (u128::from(low) | u128::from(high) << 64, 0)
+            }
+            4..8 => {
+                let high = u32::from_le_bytes(*text.last_chunk()?);
+                let high = high.unbounded_shr(8 * (8 - length as u32));
+                let low = u32::from_le_bytes(*text.first_chunk()?);
+                (u128::from(low) | u128::from(high) << 32, 0)
             }
             1..4 => {
-                let few = [text[0], text[length / 2], text[length - 1], 0, 0, 0, 0, 0];
-                [few, [0; 8], [0; 8], [0; 8]]
+                let byte = |at| text.get(at).copied().unwrap_or(0);
+                (u32::from_le_bytes([byte(0), byte(1), byte(2), 0]).into(), 0)
             }
             _ => return None,
         };
-        Some(Key { words: words.map(u64::from_le_bytes), length })
+        Some(Key { length, head, tail })
+    }
+
+    /// Of the text that the last `length` bytes of `bytes` are.
+    #[inline]
+    fn of_last(bytes: &[u8], length: usize) -> Option<Key> {
+        // One way for all lengths, where enough stands before the text.
+        if (1..=16).contains(&length)
+            && let Some(head) = Key::last(bytes, length)
+        {
+            return Some(Key { length, head, tail: 0 });
+        }
+        Key::of(bytes.get(bytes.len().checked_sub(length)?..)?)
+    }
+
+    /// The last bytes, 1 to 16; `None` where there are fewer than 16 in all.
+    #[inline]
+    fn last(bytes: &[u8], length: usize) -> Option<u128> {
+        let last = u128::from_le_bytes(*bytes.last_chunk()?);
+        Some(last >> (8 * (16 - length)))
     }
 
     /// Both halves of two products, which do not wait for each other. Not keyed: the table is
     /// filled from the configuration alone, a stranger's text is only ever looked up.
     #[inline]
     fn hash(&self) -> usize {
-        let folded = |one: u64, other: u64| {
-            let product = u128::from(one ^ ODD) * u128::from(other ^ ODD.rotate_left(32));
+        let folded = |number: u128| {
+            let (low, high) = (number as u64, (number >> 64) as u64);
+            let product = u128::from(low ^ ODD) * u128::from(high ^ ODD.rotate_left(32));
             product as u64 ^ (product >> 64) as u64
         };
-        let [a, b, c, d] = self.words;
-        (folded(a ^ self.length as u64, b) ^ folded(c, d)) as usize
+        (folded(self.head ^ self.length as u128) ^ folded(self.tail)) as usize
     }
 }
 
@@ -320,6 +361,13 @@ mod tests {
             assert!(map.lookup(&text[..length]).is_some(), "{length}");
             assert_eq!(map.lookup(&text[..length - 1]), None, "{length}, one less");
             assert_eq!(map.lookup(&text[..length + 1]), None, "{length}, one more");
+            for before in [0, 1, 15, 16, 40] {
+                let mut bytes = vec![b'x'; before];
+                bytes.extend_from_slice(&text[..length]);
+                let found = |length| map.lookup_last(&bytes, length).is_some();
+                assert!(found(length) && !found(length - 1) && !found(length + 1), "{length}");
+                assert!(!found(bytes.len() + 1), "{length}");
+            }
             for place in 0..length {
                 let mut other = text[..length].to_vec();
                 other[place] ^= 0x80;

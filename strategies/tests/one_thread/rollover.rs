@@ -223,7 +223,7 @@ fn orders_leave_and_are_told_all_the_time() {
         let told = ToldReports::default();
         let notice = Duration::from_secs(10);
         let plan = FaultPlan::one(Fault::ServerShutdown { notice }, Trigger::At(100));
-        let mut engine = trading_engine(&told, seed, plan);
+        let mut engine = trading_engine("binance", 50, &told, seed, plan);
         engine.run_ns(60 * SECOND_NS);
         let notices = engine.simulated_venues()[0].faults(FaultName::ServerShutdown);
         assert_eq!(notices, 1, "seed {seed}");
@@ -247,6 +247,30 @@ fn orders_leave_and_are_told_all_the_time() {
         let report = engine.finish();
         assert!(report.identity_holds && report.orders.left_at_venues.is_empty(), "seed {seed}");
     }
+}
+
+/// Where no notice comes, age alone ends a connection: that of orders, and with it the account's
+/// stream, is followed by another before its day is over.
+#[test]
+fn a_day_of_contracts_ends_no_session() {
+    let told = ToldReports::default();
+    let mut engine = trading_engine("binance_futures", 1, &told, 1, FaultPlan::default());
+    let handed_over = |engine: &OneThreadEngine| {
+        let orders = session(engine, "orders");
+        assert_eq!((orders.reconnects, orders.contradictions), (0, 0), "{orders:?}");
+        orders.handed_over
+    };
+    engine.run_ns(20 * 3_600 * SECOND_NS);
+    assert_eq!(handed_over(&engine), 0);
+    engine.run_ns(5 * 3_600 * SECOND_NS);
+    assert_eq!(handed_over(&engine), 1);
+    assert!(engine.penalties().is_empty(), "{:?}", engine.penalties());
+    let behind = engine.stop(20 * SECOND_NS);
+    assert!(behind.is_empty(), "{behind:?} did not end");
+    let reports = told.0.lock().unwrap().len();
+    assert!(reports > 400, "{reports} reports");
+    let report = engine.finish();
+    assert!(report.identity_holds && report.orders.left_at_venues.is_empty());
 }
 
 #[derive(Clone, Default)]
@@ -304,9 +328,16 @@ impl Strategy for Trader {
     }
 }
 
-fn trading_engine(told: &ToldReports, seed: u64, venue_faults: FaultPlan) -> OneThreadEngine {
+fn trading_engine(
+    kind: &str,
+    events_per_s: u32,
+    told: &ToldReports,
+    seed: u64,
+    venue_faults: FaultPlan,
+) -> OneThreadEngine {
     let mut config = Config::default_run();
-    config.simulated.events_per_s = 50;
+    config.simulated.kind = kind.into();
+    config.simulated.events_per_s = events_per_s;
     config.telemetry.interval_ms = 3_600_000;
     config.consumers = vec![ConsumerConfig::of_strategy("trader")];
     let told = told.clone();

@@ -148,11 +148,15 @@ impl SbeDecoder {
             let trade_id = wire::id(entry, trades::ID)?;
             Ok::<_, DecodeError>(MarketMessage::Trade { symbol, trade_id, venue_time_ns, trade })
         };
-        match group.len() {
-            0 => return Err(DecodeError::nonsense("trades without a trade")),
-            1 => {}
-            _ if begun > 0 => {}
-            _ => group.iter().try_for_each(|entry| read(entry).map(|_| ()))?,
+        if let Some(only) = group.only() {
+            sink.take(read(only)?);
+            return Ok(());
+        }
+        if group.len() == 0 {
+            return Err(DecodeError::nonsense("trades without a trade"));
+        }
+        if begun == 0 {
+            group.iter().try_for_each(|entry| read(entry).map(|_| ()))?;
         }
         for entry in group.iter().skip(begun).take(SbeDecoder::EVENTS_MAX) {
             sink.take(read(entry)?);
@@ -206,7 +210,8 @@ impl SbeDecoder {
 
     #[inline]
     fn symbol(&self, reader: Reader<'_>) -> Result<Symbol, DecodeError> {
-        self.symbols.lookup(reader.symbol_and_end()?).ok_or(DecodeError::symbol())
+        let (upto, length) = reader.symbol_and_end()?;
+        self.symbols.lookup_last(upto, length).ok_or(DecodeError::symbol())
     }
 }
 

@@ -49,7 +49,8 @@ pub(in crate::venue) fn told(frame: &[u8]) -> Result<ToldFrame, DecodeError> {
         }
         _ => return Err(DecodeError::unknown("template not known")),
     };
-    let symbol = str::from_utf8(reader.symbol_and_end()?);
+    let (upto, length) = reader.symbol_and_end()?;
+    let symbol = str::from_utf8(&upto[upto.len() - length..]);
     let symbol = symbol.map_err(|_| DecodeError::symbol())?.to_owned();
     Ok(ToldFrame { symbol, stream, updates, venue_time_ns })
 }

@@ -95,6 +95,7 @@ pub(super) fn is_text(frame: &[u8]) -> bool {
 
 /// What is left to be read of a frame.
 pub(super) struct Reader<'f> {
+    frame: &'f [u8],
     rest: &'f [u8],
     version: u16,
 }
@@ -103,7 +104,9 @@ pub(super) struct Reader<'f> {
 #[derive(Clone, Copy)]
 pub(super) struct Group<'f, const N: usize> {
     bytes: &'f [u8],
+    /// Bytes of each.
     entry: usize,
+    count: usize,
 }
 
 const ENDS_EARLY: DecodeError = DecodeError::malformed("frame ends before its fields");
@@ -115,7 +118,7 @@ impl<'f> Reader<'f> {
         let (header, rest) = frame.split_first_chunk::<HEADER>().ok_or(ENDS_EARLY)?;
         let [block, template, schema, version] = [0, 2, SCHEMA_AT, 6].map(|at| short(header, at));
         let header = Header { block: block.into(), template, schema, version };
-        Ok((header, Reader { rest, version }))
+        Ok((header, Reader { frame, rest, version }))
     }
 
     /// The message's own fields.
@@ -143,15 +146,16 @@ impl<'f> Reader<'f> {
         self.entries(short(dimensions, 0), short(dimensions, 2).into())
     }
 
-    /// The symbol, which stands behind all else, and the frame's end.
+    /// The symbol, which stands behind all else, and the frame's end: all bytes up to the symbol's
+    /// last one, and how many of them are its own.
     #[inline]
-    pub(super) fn symbol_and_end(mut self) -> Result<&'f [u8], DecodeError> {
+    pub(super) fn symbol_and_end(mut self) -> Result<(&'f [u8], usize), DecodeError> {
         let [length] = *self.array()?;
-        let symbol = self.take(length.into())?;
+        self.take(length.into())?;
         if !self.rest.is_empty() && self.version == VERSION {
             return Err(DecodeError::malformed("bytes behind the last field"));
         }
-        Ok(symbol)
+        Ok((&self.frame[..self.frame.len() - self.rest.len()], length.into()))
     }
 
     #[inline]
@@ -162,13 +166,14 @@ impl<'f> Reader<'f> {
     ) -> Result<Group<'f, N>, DecodeError> {
         let entry = usize::from(entry);
         if count == 0 {
-            return Ok(Group { bytes: &[], entry: N });
+            return Ok(Group { bytes: &[], entry: N, count: 0 });
         }
         if entry < N {
             return Err(DecodeError::field("entry of a group shorter than its fields"));
         }
-        let bytes = entry.checked_mul(count as usize).ok_or(ENDS_EARLY)?;
-        Ok(Group { bytes: self.take(bytes)?, entry })
+        let count = count as usize;
+        let bytes = entry.checked_mul(count).ok_or(ENDS_EARLY)?;
+        Ok(Group { bytes: self.take(bytes)?, entry, count })
     }
 
     #[inline]
@@ -190,7 +195,13 @@ impl<'f, const N: usize> Group<'f, N> {
     /// How many entries there are.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.bytes.len() / self.entry
+        self.count
+    }
+
+    /// The only entry; `None` where there is none, or several.
+    #[inline]
+    pub(super) fn only(&self) -> Option<&'f [u8; N]> {
+        if self.count == 1 { self.bytes.first_chunk() } else { None }
     }
 
     /// The entries, as far as their fields are known.
