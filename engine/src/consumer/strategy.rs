@@ -3,7 +3,7 @@
 use super::{Context, StrategyResult, View};
 use crate::event::{
     Balance, Bar, Book, BookState, ControlAck, ControlResult, Event, ExecReport, Instrument,
-    Interest, Merged, Payload, Quote, Risk, StreamState, Trade,
+    Interest, MarkPrice, Merged, Payload, Quote, Risk, StreamState, Trade,
 };
 use crate::journal::{SavedState, StateBuffer};
 use crate::order::OrderNeeds;
@@ -107,6 +107,12 @@ pub trait Strategy: Send + 'static {
         Ok(())
     }
 
+    /// Mark price and funding of a contract.
+    #[inline]
+    fn on_mark_price(&mut self, mark: View<'_, MarkPrice>, ctx: &mut Context) -> StrategyResult {
+        Ok(())
+    }
+
     /// The result of a merge window.
     #[inline]
     fn on_merged(&mut self, merged: View<'_, Merged>, ctx: &mut Context) -> StrategyResult {
@@ -119,8 +125,8 @@ pub trait Strategy: Send + 'static {
         Ok(())
     }
 
-    /// Quotes, trades or bars that this strategy is subscribed to have stopped, or come again. It
-    /// needs no place in [`Strategy::interest`].
+    /// Quotes, trades, bars or mark prices that this strategy is subscribed to have stopped, or
+    /// come again. It needs no place in [`Strategy::interest`].
     #[inline]
     fn on_stream_state(
         &mut self,
@@ -219,6 +225,7 @@ fn dispatch<S: Strategy + ?Sized>(
         Some(Payload::ControlResult(_)) => call!(on_control_result),
         Some(Payload::Risk(_)) => call!(on_risk),
         Some(Payload::StreamState(_)) => call!(on_stream_state),
+        Some(Payload::MarkPrice(_)) => call!(on_mark_price),
         None => Ok(()),
     }
 }

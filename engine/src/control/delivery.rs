@@ -63,6 +63,7 @@ fn parsed(digits: &str, consumer: ConsumerId) -> Result<Event, String> {
         | EventKind::Trade
         | EventKind::Book
         | EventKind::Bar
+        | EventKind::MarkPrice
         | EventKind::Merged
         | EventKind::BookState
         | EventKind::StreamState

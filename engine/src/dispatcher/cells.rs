@@ -40,7 +40,7 @@ pub(super) fn group_of(kind: EventKind) -> Option<CellGroupSpec> {
                 .collect()
         }
         // The latest, and the state of the stream.
-        EventKind::Quote | EventKind::Trade => vec![LATEST, LATEST],
+        EventKind::Quote | EventKind::Trade | EventKind::MarkPrice => vec![LATEST, LATEST],
         EventKind::StreamState
         | EventKind::Instrument
         | EventKind::Balance

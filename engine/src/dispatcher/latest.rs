@@ -3,9 +3,8 @@
 
 use crate::event::{BookState, Event, EventKind, InstrumentId, StreamState, StreamStatus, VenueId};
 
-/// Kinds that have states, by their codes from 1 on.
-const KINDS: usize = 4;
-const BOOK: usize = EventKind::Book.code() as usize - 1;
+/// Kinds that have states.
+const KINDS: usize = EventKind::STREAMS.len();
 
 /// The states, by (venue, instrument, kind).
 pub(super) struct LatestStates {
@@ -57,13 +56,14 @@ impl LatestStates {
         };
         let kind = if let Some(state) = event.get::<BookState>() {
             (latest.status_code, latest.reason_code) = (state.status_code, state.reason_code);
-            BOOK
+            Some(EventKind::Book)
         } else if let Some(state) = event.get::<StreamState>() {
             (latest.status_code, latest.silent_ns) = (state.status_code, state.silent_ns);
-            usize::from(state.kind_code).wrapping_sub(1)
+            state.stream()
         } else {
             return;
         };
+        let Some(kind) = kind else { return };
         let place = self.place(event.venue_id(), event.instrument_id(), kind);
         if let Some(kept) = place.and_then(|place| self.states.get_mut(place)) {
             *kept = latest;
@@ -73,12 +73,12 @@ impl LatestStates {
     /// What a new subscriber to this kind has to know: the state of the book, or that the stream is
     /// stale. `None` where nothing was said, or all is well.
     pub(super) fn state(&self, venue: VenueId, id: InstrumentId, kind: EventKind) -> Option<Event> {
-        let kind_code = match kind {
-            EventKind::BookState => EventKind::Book.code(),
-            EventKind::Quote | EventKind::Trade | EventKind::Bar => kind.code(),
-            _ => return None,
+        let stream = match kind {
+            EventKind::BookState => EventKind::Book,
+            EventKind::Book => return None,
+            kind => kind,
         };
-        let state = *self.states.get(self.place(venue, id, usize::from(kind_code) - 1)?)?;
+        let state = *self.states.get(self.place(venue, id, stream)?)?;
         let mut event = if state.status_code == 0 {
             return None;
         } else if kind == EventKind::BookState {
@@ -86,6 +86,7 @@ impl LatestStates {
             Event::new(&BookState { status_code, reason_code, reserved: [0; 6] })
         } else if state.status_code == StreamStatus::Stale.code() {
             let State { status_code, silent_ns, .. } = state;
+            let kind_code = stream.code();
             Event::new(&StreamState { kind_code, status_code, reserved: [0; 6], silent_ns })
         } else {
             return None;
@@ -97,9 +98,10 @@ impl LatestStates {
         Some(event)
     }
 
-    fn place(&self, venue: VenueId, id: InstrumentId, kind: usize) -> Option<usize> {
+    fn place(&self, venue: VenueId, id: InstrumentId, kind: EventKind) -> Option<usize> {
         let row = venue.index() * self.instruments + id.index();
-        (kind < KINDS && id.index() < self.instruments).then_some(row * KINDS + kind)
+        let place = kind.stream_place()?;
+        (id.index() < self.instruments).then_some(row * KINDS + place)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// One more than the largest kind code: the size of a table indexed by [`EventKind::code`].
-pub const KIND_SLOTS: usize = 14;
+pub const KIND_SLOTS: usize = 15;
 
 /// What an event is. The codes are part of the schema: they are never renumbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,8 @@ pub enum EventKind {
     Risk = 12,
     /// Whether a stream of quotes, trades or bars still speaks.
     StreamState = 13,
+    /// Mark and index price of a contract, and its funding.
+    MarkPrice = 14,
 }
 
 /// How a kind behaves under load.
@@ -64,7 +66,26 @@ impl EventKind {
         EventKind::ControlResult,
         EventKind::Risk,
         EventKind::StreamState,
+        EventKind::MarkPrice,
     ];
+
+    /// Those that venues send as streams of one instrument each.
+    pub const STREAMS: [EventKind; 5] =
+        [EventKind::Quote, EventKind::Trade, EventKind::Book, EventKind::Bar, EventKind::MarkPrice];
+
+    /// The place in [`EventKind::STREAMS`]; `None` for a kind that has no stream.
+    #[inline]
+    #[must_use]
+    pub const fn stream_place(self) -> Option<usize> {
+        match self {
+            EventKind::Quote => Some(0),
+            EventKind::Trade => Some(1),
+            EventKind::Book => Some(2),
+            EventKind::Bar => Some(3),
+            EventKind::MarkPrice => Some(4),
+            _ => None,
+        }
+    }
 
     /// The kind with this code; `None` for 0 and for codes no schema has given out.
     #[inline]
@@ -76,7 +97,7 @@ impl EventKind {
         Some(Self::ALL[code as usize - 1])
     }
 
-    /// The code in the event's header, 1 to 13.
+    /// The code in the event's header, 1 to 14.
     #[inline]
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -92,7 +113,8 @@ impl EventKind {
             | EventKind::Trade
             | EventKind::Book
             | EventKind::Bar
-            | EventKind::Merged => EventClass::Market,
+            | EventKind::Merged
+            | EventKind::MarkPrice => EventClass::Market,
             EventKind::BookState
             | EventKind::Instrument
             | EventKind::Balance
@@ -128,6 +150,7 @@ impl EventKind {
             EventKind::ControlResult => "control_result",
             EventKind::Risk => "risk",
             EventKind::StreamState => "stream_state",
+            EventKind::MarkPrice => "mark_price",
         }
     }
 }
@@ -182,6 +205,14 @@ mod tests {
         assert_eq!(EventKind::from_code(0), None);
         assert_eq!(EventKind::from_code(KIND_SLOTS as u8), None);
         assert_eq!(EventKind::from_code(255), None);
+    }
+
+    #[test]
+    fn every_stream_has_its_place() {
+        for kind in EventKind::ALL {
+            let place = EventKind::STREAMS.iter().position(|stream| *stream == kind);
+            assert_eq!(kind.stream_place(), place, "{kind}");
+        }
     }
 
     #[test]

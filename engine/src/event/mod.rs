@@ -37,8 +37,8 @@ pub use kind::{EventClass, EventKind, KIND_SLOTS, KindCounts};
 pub use merged::{Merged, MergedBook, MergedPayload};
 pub use payload::{
     ASSET_NAME_BYTES_MAX, AssetName, BOOK_DEPTH, Balance, Bar, Book, BookState, BookStatus,
-    BookStatusReason, ControlAck, ControlCode, ControlResult, Instrument, Level, Quote, Risk, Side,
-    StreamState, StreamStatus, Trade, asset_code, asset_name,
+    BookStatusReason, ControlAck, ControlCode, ControlResult, Instrument, Level, MarkPrice, Quote,
+    Risk, Side, StreamState, StreamStatus, Trade, asset_code, asset_name,
 };
 pub use trace_ids::{TraceIds, TraceSource};
 pub use typed::{EventPayload, Payload};

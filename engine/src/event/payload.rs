@@ -167,6 +167,22 @@ payload! {
     }
 }
 payload! {
+    /// What a venue values a contract at, and what holding it costs. Prices have more decimal
+    /// places than an instrument's scale: they are in units of 10^-10 of the quote asset, whatever
+    /// it is.
+    MarkPrice {
+        /// At which positions are valued and liquidated.
+        mark_price_e10: i64,
+        /// Of what the contract follows; 0 where it is not told.
+        index_price_e10: i64,
+        /// Paid by longs to shorts at the next funding, as a part of the position's value in units
+        /// of 10^-12; below 0, shorts pay. 0 where there is no funding, as `next_funding_ns` says.
+        funding_rate_e12: i64,
+        /// When that is, ns since the Unix epoch; 0 where there is no funding.
+        next_funding_ns: i64,
+    }
+}
+payload! {
     /// Whether the book of (venue, instrument) can be trusted (LM-07).
     BookState {
         /// Code of the [`BookStatus`].
@@ -178,8 +194,8 @@ payload! {
     }
 }
 payload! {
-    /// Whether the quotes, trades or bars of (venue, instrument) still come. It reaches everybody
-    /// who is subscribed to them; of a book [`BookState`] tells.
+    /// Whether the quotes, trades, bars or mark prices of (venue, instrument) still come. It
+    /// reaches everybody who is subscribed to them; of a book [`BookState`] tells.
     StreamState {
         /// Code of the kind that the stream carries.
         kind_code: u8,
@@ -398,6 +414,13 @@ impl BookState {
     pub fn reason(&self) -> Option<BookStatusReason> {
         BookStatusReason::from_code(self.reason_code)
     }
+}
+
+impl MarkPrice {
+    /// Decimal places of its prices.
+    pub const PRICE_SCALE: u8 = 10;
+    /// Decimal places of its rate.
+    pub const RATE_SCALE: u8 = 12;
 }
 
 impl StreamState {

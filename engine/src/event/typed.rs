@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 use super::header::HEADER_BYTES;
 use super::{
     Balance, Bar, Book, BookState, ControlAck, ControlResult, Event, EventKind, ExecReport,
-    Instrument, Merged, Quote, Risk, SCHEMA_VERSION, StreamState, Trade,
+    Instrument, MarkPrice, Merged, Quote, Risk, SCHEMA_VERSION, StreamState, Trade,
 };
 
 /// An event's payload, typed by its kind.
@@ -25,6 +25,7 @@ pub enum Payload<'a> {
     ControlResult(&'a ControlResult),
     Risk(&'a Risk),
     StreamState(&'a StreamState),
+    MarkPrice(&'a MarkPrice),
 }
 
 /// A payload type and its kind; sealed by the list in this file.
@@ -68,7 +69,8 @@ kinds!(
     ControlAck,
     ControlResult,
     Risk,
-    StreamState
+    StreamState,
+    MarkPrice
 );
 
 impl Event {

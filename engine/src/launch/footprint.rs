@@ -126,10 +126,10 @@ mod tests {
         let bytes = |lane: &str| all.iter().find(|f| f.lane == lane).unwrap().slot_bytes;
         assert_eq!(bytes("market, to consumer"), 384);
         assert_eq!(bytes("orders, to gateway"), 128);
-        // Quote, trade, book, 64 closed bars and one of each interval, each with its state;
-        // instrument; two assets.
+        // Quote, trade, book, 64 closed bars and one of each interval, mark price, each with its
+        // state; instrument; two assets.
         let cells = all.iter().find(|f| f.lane == "conflation cells, at most").unwrap();
-        assert_eq!(cells.slots, 3 * (2 + 2 + 2 + (64 + 16 + 1) + 1 + 2));
+        assert_eq!(cells.slots, 3 * (2 + 2 + 2 + (64 + 16 + 1) + 2 + 1 + 2));
         assert_eq!(bytes("log lines"), 512);
         assert_eq!(bytes("dead letters"), 1_024);
         assert_eq!(all.iter().find(|f| f.lane == "spill of critical").unwrap().bytes(), 4_718_592);

@@ -9,7 +9,7 @@ use crate::event::{ConsumerId, EventKind, InstrumentId, VenueId};
 use crate::pipeline::Readings;
 
 /// The market kinds that a venue sends itself.
-const KINDS: [EventKind; 4] = [EventKind::Quote, EventKind::Trade, EventKind::Book, EventKind::Bar];
+const KINDS: [EventKind; 5] = EventKind::STREAMS;
 
 /// What a consumer is subscribed to at one venue, and has never heard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -144,6 +144,10 @@ impl MarketSink for Told {
                 self.event(&bar, symbol.instrument, 0, venue_time_ns);
                 "bar".to_owned()
             }
+            MarketMessage::Mark { symbol, venue_time_ns, mark } => {
+                self.event(&mark, symbol.instrument, 0, venue_time_ns);
+                "mark price".to_owned()
+            }
             MarketMessage::Depth { diff, .. } => {
                 format!("diff of {} bids and {} asks", diff.bids.len(), diff.asks.len())
             }

@@ -29,8 +29,8 @@ pub struct StreamOrders {
 }
 
 impl StreamOrders {
-    /// The declaration for one kind. Merged events, reference data and critical events are not
-    /// ordered here.
+    /// The declaration for one kind. Merged events, mark prices, reference data and critical events
+    /// are not ordered here.
     #[must_use]
     pub const fn of(&self, kind: EventKind) -> StreamOrder {
         match kind {
@@ -46,7 +46,8 @@ impl StreamOrders {
             | EventKind::ControlAck
             | EventKind::ControlResult
             | EventKind::Risk
-            | EventKind::StreamState => StreamOrder::Unsequenced,
+            | EventKind::StreamState
+            | EventKind::MarkPrice => StreamOrder::Unsequenced,
         }
     }
 }

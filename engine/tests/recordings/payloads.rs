@@ -157,6 +157,7 @@ fn documented_market_streams_end_as_stated() {
             Ok(MarketMessage::Depth { .. }) => "depth",
             Ok(
                 other @ (MarketMessage::Book { .. }
+                | MarketMessage::Mark { .. }
                 | MarketMessage::Gap
                 | MarketMessage::NextReply { .. }
                 | MarketMessage::KeptAlive),

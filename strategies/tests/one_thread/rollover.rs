@@ -117,6 +117,10 @@ fn market_data_goes_on_without_a_gap_or_a_repeat() {
                 let rises = numbers.is_sorted_by(|before, after| before < after);
                 assert!(rises, "{kind}, seed {seed}: {of:?} told twice");
             }
+            let marks = told.times_of(EventKind::MarkPrice);
+            let expected = if kind == "binance" { 0..1 } else { 15..21 };
+            assert!(expected.contains(&marks.len()), "{kind}, seed {seed}: {}", marks.len());
+            assert!(marks.is_sorted_by(|before, after| before < after), "told twice");
             let trades = told.of(EventKind::Trade);
             if kind == "binance" {
                 let follow = trades.windows(2).all(|two| two[1] == two[0] + 1);

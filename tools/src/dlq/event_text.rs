@@ -2,9 +2,9 @@
 
 use pitlane_engine::event::{
     AssetAmount, BookState, Certainty, ControlAck, ControlCode, ControlResult, Event, EventKind,
-    ExecReport, ExecType, ExpiryReason, FEE_UNKNOWN, INFERRED, Instrument, Level, Merged,
-    OrderStatus, Payload, PositionSide, Quote, REDUCE_ONLY, RETOLD, RejectReason, Risk, Side,
-    StreamState, Trade, format_scaled,
+    ExecReport, ExecType, ExpiryReason, FEE_UNKNOWN, INFERRED, Instrument, Level, MarkPrice,
+    Merged, OrderStatus, Payload, PositionSide, Quote, REDUCE_ONLY, RETOLD, RejectReason, Risk,
+    Side, StreamState, Trade, format_scaled,
 };
 use pitlane_engine::order::trading::{decimal, reason_words};
 
@@ -58,6 +58,7 @@ fn fields(event: &Event, scales: Scales) -> Fields {
             scales,
         ),
         Some(Payload::Bar(bar)) => bar_fields(bar, scales),
+        Some(Payload::MarkPrice(mark)) => mark_fields(mark),
         Some(Payload::Merged(merged)) => merged_fields(merged, scales),
         Some(Payload::BookState(state)) => book_state_fields(*state),
         Some(Payload::StreamState(state)) => stream_state_fields(state),
@@ -124,6 +125,19 @@ fn levels(
     let mut fields = Fields::new();
     fields.extend(bids.map(|level| ("bid", at(level.price, level.qty, scales))));
     fields.extend(asks.map(|level| ("ask", at(level.price, level.qty, scales))));
+    fields
+}
+
+fn mark_fields(mark: &MarkPrice) -> Fields {
+    let price = |value| format_scaled(value, MarkPrice::PRICE_SCALE).to_string();
+    let mut fields = vec![("mark price", price(mark.mark_price_e10))];
+    if mark.index_price_e10 > 0 {
+        fields.push(("index price", price(mark.index_price_e10)));
+    }
+    if mark.next_funding_ns > 0 {
+        let rate = format_scaled(mark.funding_rate_e12, MarkPrice::RATE_SCALE);
+        fields.push(("funding", format!("{rate} at {}", utc(mark.next_funding_ns))));
+    }
     fields
 }
 

@@ -364,6 +364,7 @@ fn owner(event: &Event) -> Option<ConsumerId> {
         | EventKind::Trade
         | EventKind::Book
         | EventKind::Bar
+        | EventKind::MarkPrice
         | EventKind::Merged
         | EventKind::BookState
         | EventKind::StreamState

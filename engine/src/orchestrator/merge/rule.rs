@@ -216,7 +216,8 @@ fn place_of(kind: EventKind) -> Option<usize> {
         | EventKind::ControlAck
         | EventKind::ControlResult
         | EventKind::Risk
-        | EventKind::StreamState => None,
+        | EventKind::StreamState
+        | EventKind::MarkPrice => None,
     }
 }
 

@@ -34,6 +34,7 @@ const fn bit(kind: EventKind) -> u8 {
         EventKind::Trade => 2,
         EventKind::Book => 4,
         EventKind::Bar => 8,
+        EventKind::MarkPrice => 16,
         _ => 0,
     }
 }

@@ -39,7 +39,7 @@ fn quarantine(consumer: &ConsumerReport, add: &mut impl FnMut(FindingKind, Strin
 fn hunger(report: &Report, consumer: &ConsumerReport, add: &mut impl FnMut(FindingKind, String)) {
     let is_soon = report.duration_ns < FED_WITHIN_NS && report.recording.is_none();
     let streams = report.silent_streams.iter().filter(|one| one.consumer == consumer.name);
-    let is_fed = ["quote", "trade", "book", "bar", "merged"]
+    let is_fed = ["quote", "trade", "book", "bar", "mark_price", "merged"]
         .iter()
         .any(|kind| consumer.kinds.get(kind).is_some_and(|terms| terms.published > 0));
     if is_soon || is_fed {

@@ -8,11 +8,11 @@
 use simd_json::Node;
 
 use super::{depth_scan, ticker_scan};
-use crate::event::{Bar, Level, Quote};
+use crate::event::{Bar, Level, MarkPrice, Quote};
 use crate::venue::book::Diff;
 use crate::venue::codec::{
-    DIFF_LEVELS_MAX, DecodeError, JsonBuffer, Letters, check_bar, check_quote, is_null, make_trade,
-    members, milliseconds_to_ns, read_levels, signed, unsigned,
+    DIFF_LEVELS_MAX, DecodeError, JsonBuffer, Letters, check_bar, check_mark, check_quote, is_null,
+    make_trade, members, milliseconds_to_ns, read_levels, signed, unsigned,
 };
 use crate::venue::protocol::MarketMessage;
 use crate::venue::{Scales, Symbol, SymbolMap};
@@ -200,6 +200,7 @@ fn read_event<'a>(
         "trade" => read_trade(&fields, b't', symbols),
         "aggTrade" => read_trade(&fields, b'a', symbols),
         "kline" => read_bar(&fields, symbols),
+        "markPriceUpdate" => read_mark(&fields, symbols),
         "serverShutdown" => Ok(MarketMessage::Shutdown),
         _ => Err(DecodeError::unknown("event kind not known")),
     }
@@ -244,6 +245,24 @@ fn read_trade<'a>(
         venue_time_ns: fields.time_ns(b'E')?,
         trade,
     })
+}
+
+/// Of contracts: `p` mark, `i` index, `r` rate of the funding at `T`, which those that are
+/// delivered have not (an empty text, and 0).
+fn read_mark<'a>(
+    fields: &Letters<'_, '_>,
+    symbols: &SymbolMap,
+) -> Result<MarketMessage<'a>, DecodeError> {
+    let symbol = read_symbol(fields, symbols)?;
+    let is_funded = fields.unsigned(b'T')? > 0;
+    let mark = MarkPrice {
+        mark_price_e10: fields.scaled(b'p', MarkPrice::PRICE_SCALE)?,
+        index_price_e10: fields.scaled(b'i', MarkPrice::PRICE_SCALE)?,
+        funding_rate_e12: if is_funded { fields.scaled(b'r', MarkPrice::RATE_SCALE)? } else { 0 },
+        next_funding_ns: fields.time_ns(b'T')?,
+    };
+    check_mark(&mark)?;
+    Ok(MarketMessage::Mark { symbol, venue_time_ns: fields.time_ns(b'E')?, mark })
 }
 
 fn read_bar<'a>(
@@ -355,6 +374,7 @@ mod tests {
     const TRADE: &str =
         r#"{"e":"trade","E":9,"s":"BTCUSDT","t":7,"p":"1.5","q":"2","T":8,"m":true,"M":true}"#;
     const DIFF: &str = r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":9,"s":"BTCUSDT","U":5,"u":7,"b":[["1.50","2"],["1.40","0"]],"a":[["1.60","3"]]}}"#;
+    const MARK: &str = r#"{"e":"markPriceUpdate","E":1562305380000,"s":"BTCUSDT","p":"11794.15000001","ap":"11794.1","i":"11784.62659091","P":"11784.25641265","r":"-0.00038167","T":1562306400000}"#;
     const KLINE: &str = r#"{"e":"kline","E":9,"s":"BTCUSDT","k":{"t":60000,"T":119999,"s":"BTCUSDT","i":"1m","f":1,"L":2,"o":"1.50","c":"1.60","h":"1.70","l":"1.40","v":"10","n":2,"x":true,"q":"1","V":"1","Q":"1","B":"0"}}"#;
 
     fn decoder() -> MarketDecoder {
@@ -389,6 +409,36 @@ mod tests {
         // An empty side is one without price and quantity.
         let empty = TICKER.replace(r#""a":"1.60","A":"3""#, r#""a":"0.00","A":"0.00""#);
         assert!(decoder.decode(empty.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_mark_price_is_read_with_more_places_than_the_instrument_has() {
+        let mut decoder = decoder();
+        let Ok(MarketMessage::Mark { mark, venue_time_ns, .. }) = decoder.decode(MARK.as_bytes())
+        else {
+            panic!("a mark price");
+        };
+        let expected = MarkPrice {
+            mark_price_e10: 117_941_500_000_100,
+            index_price_e10: 117_846_265_909_100,
+            funding_rate_e12: -381_670_000,
+            next_funding_ns: 1_562_306_400_000_000_000,
+        };
+        assert_eq!((mark, venue_time_ns), (expected, 1_562_305_380_000_000_000));
+        // What is delivered has no funding.
+        let delivered = MARK
+            .replace(r#""r":"-0.00038167""#, r#""r":"""#)
+            .replace(r#""T":1562306400000"#, r#""T":0"#);
+        let Ok(MarketMessage::Mark { mark, .. }) = decoder.decode(delivered.as_bytes()) else {
+            panic!("a mark price");
+        };
+        assert_eq!((mark.funding_rate_e12, mark.next_funding_ns), (0, 0));
+        let with = |from: &str, to: &str| reason(&MARK.replace(from, to));
+        assert_eq!(with("-0.00038167", ""), LetterReason::Number);
+        assert_eq!(with("-0.00038167", "1.1"), LetterReason::Nonsense);
+        assert_eq!(with("11794.15000001", "0"), LetterReason::Nonsense);
+        assert_eq!(with("11784.62659091", "-1"), LetterReason::Nonsense);
+        assert_eq!(with(r#""T":1562306400000"#, r#""T":"1""#), LetterReason::Field);
     }
 
     #[test]
@@ -549,7 +599,7 @@ mod tests {
 
         #[test]
         fn a_changed_frame_never_panics_and_leaves_the_decoder_whole(
-            original in prop::sample::select(vec![TICKER, TRADE, DIFF, KLINE]),
+            original in prop::sample::select(vec![TICKER, TRADE, DIFF, KLINE, MARK]),
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
             cut in any::<prop::sample::Index>(),
         ) {

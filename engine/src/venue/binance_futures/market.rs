@@ -96,6 +96,7 @@ impl MarketProtocol for FuturesMarket {
             EventKind::Trade => "aggTrade",
             EventKind::Book => "depth@100ms",
             EventKind::Bar => "kline_1m",
+            EventKind::MarkPrice => "markPrice@1s",
             _ => return None,
         };
         Some(stream_of(native, stream))

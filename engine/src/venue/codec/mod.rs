@@ -28,7 +28,7 @@ pub(in crate::venue) use object::{
 };
 pub(in crate::venue) use plain_number::PlainNumber;
 pub(in crate::venue) use plausible::{
-    bar_of, best_of, check_bar, check_quote, make_trade, quote_of, trade_of,
+    bar_of, best_of, check_bar, check_mark, check_quote, make_trade, quote_of, trade_of,
 };
 pub(in crate::venue) use raw_text::{number_after, parse_cut, text_after};
 pub(in crate::venue) use scanner::Scanner;

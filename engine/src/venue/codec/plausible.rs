@@ -4,7 +4,7 @@ use simd_json::Node;
 
 use super::error::DecodeError;
 use super::object::{Value, need_scaled, need_text, pick};
-use crate::event::{Bar, Level, Price, Qty, Quote, Side, Trade};
+use crate::event::{Bar, Level, MarkPrice, Price, Qty, Quote, Side, Trade};
 use crate::venue::Scales;
 
 /// A side is a positive price with a positive quantity, or it is empty and both are 0.
@@ -16,6 +16,20 @@ pub(in crate::venue) fn check_quote(quote: &Quote) -> Result<(), DecodeError> {
     }
     if quote.bid_price >= quote.ask_price && quote.ask_price > 0 {
         return Err(DecodeError::nonsense("bid at or above ask"));
+    }
+    Ok(())
+}
+
+/// The largest part of a position's value that one funding is believed to cost: all of it, in the
+/// units of [`MarkPrice`].
+const FUNDING_MAX_E12: u64 = 1_000_000_000_000;
+
+pub(in crate::venue) fn check_mark(mark: &MarkPrice) -> Result<(), DecodeError> {
+    if mark.mark_price_e10 <= 0 || mark.index_price_e10 < 0 {
+        return Err(DecodeError::nonsense("mark at no price, or index below 0"));
+    }
+    if mark.funding_rate_e12.unsigned_abs() > FUNDING_MAX_E12 {
+        return Err(DecodeError::nonsense("funding of more than the position's value"));
     }
     Ok(())
 }

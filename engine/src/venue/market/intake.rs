@@ -252,6 +252,13 @@ impl<O: EventOutlet> MarketSink for Intake<'_, O> {
             MarketMessage::Bar { symbol, venue_time_ns, bar } => {
                 self.bar(&bar, symbol, venue_time_ns);
             }
+            MarketMessage::Mark { .. } if self.overlap.waits() => self.stamper.stats.repeats(),
+            MarketMessage::Mark { symbol, venue_time_ns, mark } => {
+                if !self.is_far(symbol, EventKind::MarkPrice, mark.mark_price_e10) {
+                    // It has no number; 0 says so.
+                    self.publish(&mark, symbol, 0, venue_time_ns);
+                }
+            }
             MarketMessage::Depth { symbol, diff } => self.depth(symbol, diff),
             MarketMessage::Book { symbol, book } => self.whole(symbol, &book),
             MarketMessage::Gap => {

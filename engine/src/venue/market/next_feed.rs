@@ -156,6 +156,9 @@ impl MarketSink for NextIntake<'_> {
             MarketMessage::Bar { symbol, venue_time_ns, bar } => {
                 self.keep(MarketMessage::Bar { symbol, venue_time_ns, bar });
             }
+            MarketMessage::Mark { symbol, venue_time_ns, mark } => {
+                self.keep(MarketMessage::Mark { symbol, venue_time_ns, mark });
+            }
             MarketMessage::Depth { symbol, diff } => {
                 let origin = self.origin(symbol, diff.final_update_id, diff.venue_time_ns);
                 let told = (origin, Overlap::None);

@@ -15,8 +15,7 @@ use std::collections::BinaryHeap;
 use crate::event::EventKind;
 
 /// Kinds that have streams, by their places.
-pub(super) const KINDS: [EventKind; 4] =
-    [EventKind::Quote, EventKind::Trade, EventKind::Book, EventKind::Bar];
+pub(super) const KINDS: [EventKind; 5] = EventKind::STREAMS;
 
 /// A stream counts as silent after so many times its longest pause of late.
 const PAUSES: u64 = 4;
@@ -119,8 +118,7 @@ impl Streams {
     /// The place of a stream; `None` for a kind that has none.
     #[inline]
     pub(super) fn place(slot: usize, kind: EventKind) -> Option<usize> {
-        let code = usize::from(kind.code()).wrapping_sub(1);
-        (code < KINDS.len()).then_some(slot * KINDS.len() + code)
+        kind.stream_place().map(|place| slot * KINDS.len() + place)
     }
 
     /// The stream was subscribed to.

@@ -4,7 +4,7 @@ use super::{
     BookChecksum, InstrumentsRequest, KeepAlive, Refusal, SnapshotFrom, TimeRequest, VenueLimits,
     WholeBook,
 };
-use crate::event::{Bar, EventKind, Quote, Trade};
+use crate::event::{Bar, EventKind, MarkPrice, Quote, Trade};
 use crate::venue::book::{BookRule, Diff, L2Book};
 use crate::venue::codec::DecodeError;
 use crate::venue::governor::ToldLimits;
@@ -183,6 +183,15 @@ pub enum MarketMessage<'a> {
         venue_time_ns: i64,
         /// The bar, closed or not.
         bar: Bar,
+    },
+    /// Mark price and funding.
+    Mark {
+        /// What it is about.
+        symbol: Symbol,
+        /// Event time, ns since the Unix epoch.
+        venue_time_ns: i64,
+        /// Mark price and funding.
+        mark: MarkPrice,
     },
     /// A book, whole: what was known of it before does not count any more.
     Book {

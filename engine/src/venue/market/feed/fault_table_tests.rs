@@ -45,6 +45,9 @@ fn futures(kind: EventKind, number: u64, ms: u64) -> String {
         EventKind::Book => format!(
             r#"{{"e":"depthUpdate","E":{ms},"T":8,"s":"S0","U":{number},"u":{number},"pu":{before},"b":[["1.00","2"]],"a":[]}}"#
         ),
+        EventKind::MarkPrice => format!(
+            r#"{{"e":"markPriceUpdate","E":{ms},"s":"S0","p":"1.5","i":"1.4","P":"1.4","r":"0.0001","T":{ms}}}"#
+        ),
         _ => bar(number, ms),
     }
 }
@@ -159,13 +162,17 @@ impl<P: MarketProtocol> Table<P> {
 }
 
 fn every_failure<P: MarketProtocol>(words: Words) {
-    for kind in KINDS {
+    for kind in KINDS.into_iter().filter(|kind| P::topic("S0", *kind).is_some()) {
         // It never starts.
         Table::<P>::new(words, kind).dies_and_heals(START);
         // It stops.
         let mut table = Table::<P>::new(words, kind);
         (0..3).for_each(|n| table.send(START + n));
         table.dies_and_heals(START + 3);
+        if kind == EventKind::MarkPrice {
+            // It has no numbers.
+            continue;
+        }
         // Its numbers start anew, and jump; a bar's are its times.
         for next in [START - 3_000_000, START + 3_000_000_000_000] {
             let is_bar = kind == EventKind::Bar;
@@ -223,6 +230,14 @@ fn absurd_fields_of_each_frame_are_refused_and_the_next_frame_is_fine() {
         (EventKind::Bar, r#""T":"#, r#""T":1"#),
         (EventKind::Bar, r#""t":"#, r#""t":1"#),
     ];
+    let of_marks = [
+        (r#""p":"1.5""#, r#""p":"0""#),
+        (r#""p":"1.5""#, r#""p":"150000""#),
+        (r#""i":"1.4""#, r#""i":"-1.4""#),
+        (r#""r":"0.0001""#, r#""r":"1.0001""#),
+        (r#""r":"0.0001""#, r#""r":"""#),
+        (r#""T":"#, r#""T":-"#),
+    ];
     fn absurd<P: MarketProtocol>(words: Words, (kind, from, to): (EventKind, &str, &str)) {
         let mut table = Table::<P>::new(words, kind);
         table.goes_on_from(START, 0);
@@ -239,5 +254,8 @@ fn absurd_fields_of_each_frame_are_refused_and_the_next_frame_is_fine() {
     for field in fields {
         absurd::<SpotMarket>(spot, field);
         absurd::<FuturesMarket>(futures, field);
+    }
+    for (from, to) in of_marks {
+        absurd::<FuturesMarket>(futures, (EventKind::MarkPrice, from, to));
     }
 }

@@ -308,7 +308,7 @@ impl<W: InBandFormat> Dialect for InBand<W> {
             Event::Top { top, .. } => W::top(&mut self.text, symbol, top, now),
             Event::Bar { bar, .. } => W::bar(&mut self.text, symbol, bar, now),
             Event::Depth { .. } => self.change(index, exchange, now),
-            Event::Order(_) | Event::Balances(_) => return None,
+            Event::Mark { .. } | Event::Order(_) | Event::Balances(_) => return None,
         }
         let stream = self.names[index][feed as usize].as_deref()?;
         let kind = match feed {
@@ -316,6 +316,7 @@ impl<W: InBandFormat> Dialect for InBand<W> {
             Feed::Top => FrameKind::BookTicker,
             Feed::FastDepth | Feed::SlowDepth => FrameKind::Depth,
             Feed::Bars => FrameKind::Kline,
+            Feed::Marks => FrameKind::OtherMarket,
         };
         Some(MarketFrame { kind, stream, data: self.text.as_bytes(), lost: 0 })
     }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::account_orders::{AccountOrders, OrderName, Placed};
 use super::book::Side::{Buy, Sell};
-use super::event::Event;
+use super::event::{Event, Funding};
 use super::instrument::SimulatedSymbol;
 use super::kline::Kline;
 use super::ledger::{Ledger, LedgerTop, top_hash};
@@ -36,6 +36,7 @@ pub struct Exchange {
     /// Where their liquidity comes from, if not from their crowds.
     live: Option<LiveFeeds>,
     orders: AccountOrders,
+    trades_contracts: bool,
     pace: Pace,
     next_market: usize,
     next_cut_ns: u64,
@@ -73,6 +74,7 @@ impl Exchange {
                 self_trade,
                 trades_contracts,
             ),
+            trades_contracts,
             pace: Pace::new(now.ns, options.events_per_s),
             next_market: 0,
             next_cut_ns: now.ns + CUT_NS,
@@ -313,6 +315,11 @@ impl Exchange {
             self.cut_depth(index, false, now.epoch_ms);
             if self.cuts.is_multiple_of(FAST_CUTS_PER_SLOW) {
                 self.cut_depth(index, true, now.epoch_ms);
+            }
+            if self.trades_contracts && self.cuts.is_multiple_of(FAST_CUTS_PER_SLOW) {
+                let price = self.markets[index].last_price();
+                let funding = Funding::after(now.epoch_ms);
+                self.events.push(Event::Mark { market: index, price, funding });
             }
             let market = &mut self.markets[index];
             let is_over = market.kline.is_over(now.epoch_ms);

@@ -25,10 +25,33 @@ pub enum Event {
     },
     /// A bar, running or over.
     Bar { market: usize, bar: Kline },
+    /// What a contract is valued at, in the symbol's price scale, and its funding.
+    Mark { market: usize, price: u64, funding: Funding },
     /// One of the account's orders.
     Order(Box<OrderReport>),
     /// Balances of the account that may have changed.
     Balances(Vec<BalanceNow>),
+}
+
+/// The next funding of a contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Funding {
+    /// Paid by longs, in units of 10^-8.
+    pub rate_e8: u64,
+    /// When, ms since the Unix epoch.
+    pub at_ms: i64,
+}
+
+impl Funding {
+    /// A ten-thousandth every eight hours.
+    const RATE_E8: u64 = 10_000;
+    const EVERY_MS: i64 = 8 * 3_600_000;
+
+    /// The one that is next.
+    pub fn after(now_ms: i64) -> Funding {
+        let at_ms = (now_ms.div_euclid(Funding::EVERY_MS) + 1) * Funding::EVERY_MS;
+        Funding { rate_e8: Funding::RATE_E8, at_ms }
+    }
 }
 
 /// What happened to an order, and the order afterwards.
@@ -79,6 +102,7 @@ impl Event {
             Event::Depth { market, is_slow: false, .. } => Some((*market, Feed::FastDepth)),
             Event::Depth { market, .. } => Some((*market, Feed::SlowDepth)),
             Event::Bar { market, .. } => Some((*market, Feed::Bars)),
+            Event::Mark { market, .. } => Some((*market, Feed::Marks)),
             Event::Order(_) | Event::Balances(_) => None,
         }
     }

@@ -11,11 +11,13 @@ pub enum Feed {
     SlowDepth,
     /// Bars of one minute.
     Bars,
+    /// Mark prices of contracts every second.
+    Marks,
 }
 
 impl Feed {
-    pub const ALL: [Self; 5] =
-        [Self::Trades, Self::Top, Self::FastDepth, Self::SlowDepth, Self::Bars];
+    pub const ALL: [Self; 6] =
+        [Self::Trades, Self::Top, Self::FastDepth, Self::SlowDepth, Self::Bars, Self::Marks];
 }
 
 /// Which stream a session wants: the market's (or recorded stream's) number and a bit.

@@ -33,7 +33,7 @@ pub use amount::{AMOUNT_SCALE, Amount};
 pub use balance::BalanceNow;
 pub use book::Side;
 pub use core::Exchange;
-pub use event::{Event, ExecKind, OrderReport};
+pub use event::{Event, ExecKind, Funding, OrderReport};
 pub use feed::{Feed, StreamKey};
 pub use fees::{Commission, CommissionAsset, Fee};
 pub use filters::{

@@ -1,10 +1,13 @@
 //! The market frames, field by field in the venue's order.
 
 use crate::venue::simulated::dialect::binance_spot::frames::FrameWriter;
-use crate::venue::simulated::exchange::{SimulatedSymbol, Top, TradeTick};
+use crate::venue::simulated::exchange::{Funding, SimulatedSymbol, Top, TradeTick};
 
 /// Updates of all symbols are numbered together: those of one symbol are this far apart.
 const STEP: u64 = 7;
+
+/// Decimal places of mark prices and rates.
+const MARK_SCALE: u32 = 8;
 
 /// A price and the quantity there now.
 type Change = (u64, u64);
@@ -37,6 +40,24 @@ impl FuturesFrames {
         writer.qty(",\"A\":", symbol, top.ask.1);
         writer.text(",\"T\":").integer(now_ms as u64);
         writer.text(",\"E\":").integer(now_ms as u64).text("}");
+    }
+
+    /// `@markPrice`: eight decimal places, whatever the symbol's scale.
+    pub fn mark_price(
+        &mut self,
+        symbol: &SimulatedSymbol,
+        price: u64,
+        funding: Funding,
+        now_ms: i64,
+    ) {
+        let writer = &mut self.0;
+        let price = u128::from(price) * 10u128.pow(MARK_SCALE - symbol.price_scale);
+        writer.event("markPriceUpdate", symbol, now_ms);
+        for key in [",\"p\":", ",\"ap\":", ",\"i\":", ",\"P\":"] {
+            writer.decimal(key, price, MARK_SCALE);
+        }
+        writer.decimal(",\"r\":", u128::from(funding.rate_e8), MARK_SCALE);
+        writer.text(",\"T\":").integer(funding.at_ms as u64).text("}");
     }
 
     /// `@depth`: the changed levels, 0 for a level gone. It names the last update of the diff

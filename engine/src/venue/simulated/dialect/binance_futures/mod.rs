@@ -201,6 +201,9 @@ impl Dialect for BinanceFutures {
                 frames.diff(symbol, *ids, (bids, asks), now.epoch_ms);
             }
             Event::Bar { bar, .. } => frames.0.bar(symbol, bar, now.epoch_ms),
+            Event::Mark { price, funding, .. } => {
+                frames.mark_price(symbol, *price, *funding, now.epoch_ms);
+            }
             Event::Order(_) | Event::Balances(_) => return None,
         }
         let stream = self.streams.of(index, feed);
@@ -248,7 +251,7 @@ const MARKET: &str = "market";
 fn part_of(feed: Feed) -> &'static str {
     match feed {
         Feed::Top | Feed::FastDepth | Feed::SlowDepth => PUBLIC,
-        Feed::Trades | Feed::Bars => MARKET,
+        Feed::Trades | Feed::Bars | Feed::Marks => MARKET,
     }
 }
 
@@ -260,6 +263,7 @@ fn suffix(feed: Feed) -> &'static str {
         Feed::FastDepth => "depth@100ms",
         Feed::SlowDepth => "depth",
         Feed::Bars => "kline_1m",
+        Feed::Marks => "markPrice@1s",
     }
 }
 

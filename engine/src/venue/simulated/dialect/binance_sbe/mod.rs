@@ -133,7 +133,9 @@ impl Dialect for BinanceSbe {
                 writer.diff(symbol, time_us, *ids, [bids, asks]);
                 FrameKind::Depth
             }
-            Event::Bar { .. } | Event::Order(_) | Event::Balances(_) => return None,
+            Event::Bar { .. } | Event::Mark { .. } | Event::Order(_) | Event::Balances(_) => {
+                return None;
+            }
         };
         let stream = self.streams.of(index, feed);
         Some(MarketFrame { kind, stream, data: self.writer.bytes(), lost: 0 })
@@ -174,7 +176,7 @@ fn suffix(feed: Feed) -> &'static str {
         Feed::Top => "bestBidAsk",
         Feed::FastDepth => "depth",
         Feed::SlowDepth => "depth20",
-        Feed::Bars => "",
+        Feed::Bars | Feed::Marks => "",
     }
 }
 

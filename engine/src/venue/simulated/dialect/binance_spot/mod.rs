@@ -144,7 +144,7 @@ impl Dialect for BinanceSpot {
                 writer.depth_update(symbol, now.epoch_ms, *ids, bids, asks);
             }
             Event::Bar { bar, .. } => writer.bar(symbol, bar, now.epoch_ms),
-            Event::Order(_) | Event::Balances(_) => return None,
+            Event::Mark { .. } | Event::Order(_) | Event::Balances(_) => return None,
         }
         let stream = self.streams.of(index, feed);
         Some(MarketFrame { kind: frame_kind(stream), stream, data: self.writer.bytes(), lost: 0 })

@@ -3,7 +3,7 @@
 use crate::venue::simulated::exchange::{Feed, SimulatedSymbol, StreamKey};
 use crate::venue::simulated::frame_kind::FrameKind;
 
-/// What follows the symbol and the at sign.
+/// What follows the symbol and the at sign; nothing for a feed that is not there.
 pub fn suffix(feed: Feed) -> &'static str {
     match feed {
         Feed::Trades => "trade",
@@ -11,6 +11,7 @@ pub fn suffix(feed: Feed) -> &'static str {
         Feed::FastDepth => "depth@100ms",
         Feed::SlowDepth => "depth",
         Feed::Bars => "kline_1m",
+        Feed::Marks => "",
     }
 }
 
@@ -30,7 +31,8 @@ impl StreamNames {
     /// The stream of a name, if there is one.
     pub fn resolve(&self, stream: &str) -> Option<StreamKey> {
         self.0.iter().enumerate().find_map(|(index, names)| {
-            let feed = names.iter().position(|name| name == stream)?;
+            let is_it = |name: &String| name == stream && !name.ends_with('@');
+            let feed = names.iter().position(is_it)?;
             Some(StreamKey::new(index, Feed::ALL[feed]))
         })
     }

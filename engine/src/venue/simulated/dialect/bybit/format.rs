@@ -37,7 +37,7 @@ impl InBandFormat for Bybit {
             Feed::Top => "orderbook.1",
             Feed::FastDepth => "orderbook.200",
             Feed::Bars => "kline.1",
-            Feed::SlowDepth => return None,
+            Feed::SlowDepth | Feed::Marks => return None,
         };
         Some(format!("{channel}.{symbol}"))
     }

@@ -61,7 +61,7 @@ impl InBandFormat for Coinbase {
             Feed::Trades => "market_trades",
             Feed::Top => "ticker",
             Feed::FastDepth => "level2",
-            Feed::SlowDepth | Feed::Bars => return None,
+            Feed::SlowDepth | Feed::Bars | Feed::Marks => return None,
         };
         Some(format!("{channel}:{symbol}"))
     }

@@ -60,7 +60,7 @@ impl InBandFormat for Kraken {
             Feed::Top => "ticker",
             Feed::FastDepth => "book",
             Feed::Bars => "ohlc",
-            Feed::SlowDepth => return None,
+            Feed::SlowDepth | Feed::Marks => return None,
         };
         Some(format!("{channel}:{symbol}"))
     }

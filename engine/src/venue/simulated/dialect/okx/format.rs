@@ -49,7 +49,7 @@ impl InBandFormat for Okx {
             Feed::Trades => "trades",
             Feed::Top => "bbo-tbt",
             Feed::FastDepth => "books",
-            Feed::SlowDepth | Feed::Bars => return None,
+            Feed::SlowDepth | Feed::Bars | Feed::Marks => return None,
         };
         Some(format!("{channel}:{symbol}"))
     }
