@@ -41,7 +41,7 @@ impl<const LINES: usize> SharedSecret<LINES> {
         hmac::sign(&self.key, text.as_bytes())
     }
 
-    /// [`SharedSecret::sign`] in base64.
+    /// The signature of a text, in base64.
     #[must_use]
     pub fn sign_base64(&self, text: &str) -> String {
         data_encoding::BASE64.encode(self.sign(text).as_ref())
