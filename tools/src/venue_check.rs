@@ -70,7 +70,11 @@ fn check_live(
     let session = &mut config.session;
     session.instrument_refresh_s = session.instrument_refresh_s.clamp(1, REFRESH_S_MAX);
     let asked_for = Instruments::of(&config, &args.name);
-    let options = LaunchOptions { inspects_accounts: unasked.is_none(), ..Default::default() };
+    let options = LaunchOptions {
+        inspects_accounts: unasked.is_none(),
+        keeps_instrument_words: true,
+        ..Default::default()
+    };
     let engine = launch_with(config, registry, options)
         .map_err(|error| config_file::refused(&error, terminal))?;
     let started = Instant::now();

@@ -71,6 +71,8 @@ pub(super) struct Assembly<'c> {
     pub(super) extra_sessions: usize,
     /// See [`LaunchOptions`].
     pub(super) inspects_accounts: bool,
+    /// See [`LaunchOptions`].
+    pub(super) keeps_instrument_words: bool,
 }
 
 impl<'c> Assembly<'c> {
@@ -114,6 +116,7 @@ impl<'c> Assembly<'c> {
             stream_ports: Vec::new(),
             extra_sessions: 0,
             inspects_accounts: false,
+            keeps_instrument_words: false,
         })
     }
 

@@ -145,7 +145,8 @@ impl Engine {
     }
 
     /// What a venue of this name has said of its instruments, by its own names of them and in the
-    /// order of the configuration; empty where it is not asked.
+    /// order of the configuration; empty where it is not asked, or nobody wanted to know
+    /// ([`LaunchOptions::keeps_instrument_words`](super::LaunchOptions)).
     #[must_use]
     pub fn instrument_words(&self, venue: &str) -> Vec<(String, InstrumentWord)> {
         let boards = self.parts.iter().flat_map(|parts| &parts.readings.instrument_boards);

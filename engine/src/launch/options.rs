@@ -107,6 +107,9 @@ pub struct LaunchOptions {
     /// Order sessions ask what their accounts and keys may do, and what the accounts have: see
     /// [`Engine::account`](super::Engine::account).
     pub inspects_accounts: bool,
+    /// What venues say of their instruments is kept in their own words: see
+    /// [`Engine::instrument_words`](super::Engine::instrument_words).
+    pub keeps_instrument_words: bool,
     /// How much a synthetic venue writes; of no effect on any other.
     pub load: SyntheticLoad,
     /// What goes wrong at the simulated venues.

@@ -69,6 +69,7 @@ pub fn launch_with(
     let world = World::real().map_err(LaunchError::World)?;
     let mut assembly = Assembly::new(&config, world, &plan, &cores)?;
     assembly.inspects_accounts = options.inspects_accounts;
+    assembly.keeps_instrument_words = options.keeps_instrument_words;
     if let Some(recorded) = options.recorded.take() {
         assembly.threads.play(recorded);
     }

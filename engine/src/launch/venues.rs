@@ -105,8 +105,11 @@ impl Assembly<'_> {
         let api = setup.api.take();
         let name = &setup.name;
         let symbols = symbol_map(self.config, name, &self.builder.readings.instruments)?;
-        setup.instruments = InstrumentBoard::of(&symbols);
-        self.builder.readings.instrument_boards.push((name.clone(), setup.instruments.clone()));
+        if self.keeps_instrument_words {
+            setup.instruments = InstrumentBoard::of(&symbols);
+            let boards = &mut self.builder.readings.instrument_boards;
+            boards.push((name.clone(), setup.instruments.clone()));
+        }
         let switch = setup.switch.clone();
         switch.set(self.config.starts(number));
         self.builder.readings.switches.push(Some(switch.clone()));

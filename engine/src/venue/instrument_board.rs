@@ -40,9 +40,12 @@ pub enum InstrumentWord {
     Listed(ListedInstrument),
 }
 
-/// The last word on each of a venue's instruments, by the venue's own names of them.
+/// The last word on each of a venue's instruments, by the venue's own names of them. The default
+/// one keeps nothing, and allocates nothing: only who asks for the words pays for them.
 #[derive(Clone, Debug, Default)]
-pub struct InstrumentBoard(Arc<Mutex<Vec<(String, InstrumentWord)>>>);
+pub struct InstrumentBoard(Option<Arc<Mutex<Words>>>);
+
+type Words = Vec<(String, InstrumentWord)>;
 
 impl InstrumentBoard {
     /// One on which nothing was said of these symbols yet.
@@ -50,17 +53,20 @@ impl InstrumentBoard {
     pub fn of(symbols: &SymbolMap) -> InstrumentBoard {
         let unanswered =
             |(native, _): (&str, _)| (native.to_owned(), InstrumentWord::Unanswered(None));
-        InstrumentBoard(Arc::new(Mutex::new(symbols.iter().map(unanswered).collect())))
+        InstrumentBoard(Some(Arc::new(Mutex::new(symbols.iter().map(unanswered).collect()))))
     }
 
     /// The last words, in the order of the configuration.
     #[must_use]
     pub fn read(&self) -> Vec<(String, InstrumentWord)> {
-        self.0.lock().clone()
+        self.0.as_ref().map(|words| words.lock().clone()).unwrap_or_default()
     }
 
     /// A word on an instrument.
     pub(in crate::venue) fn hear(&self, native: &str, word: &ToldInstrument<'_>) {
+        if self.0.is_none() {
+            return;
+        }
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let rules = word.rules;
         self.set(
@@ -85,7 +91,8 @@ impl InstrumentBoard {
 
     /// It could not be had what the venue says of it. What it has said before stays.
     pub(in crate::venue) fn fail(&self, native: &str, why: &str) {
-        let mut words = self.0.lock();
+        let Some(words) = &self.0 else { return };
+        let mut words = words.lock();
         let known = words.iter_mut().find(|(of, _)| of == native);
         if let Some((_, InstrumentWord::Unanswered(reason))) = known {
             *reason = Some(why.to_owned());
@@ -93,7 +100,8 @@ impl InstrumentBoard {
     }
 
     fn set(&self, native: &str, word: InstrumentWord) {
-        let mut words = self.0.lock();
+        let Some(words) = &self.0 else { return };
+        let mut words = words.lock();
         match words.iter_mut().find(|(of, _)| of == native) {
             Some((_, known)) => *known = word,
             None => words.push((native.to_owned(), word)),
