@@ -74,8 +74,8 @@ impl<O: EventOutlet> Reconciler<O> {
     /// The venue refused a request of a session that inspects.
     #[cold]
     pub(super) fn note_refusal(&mut self, asked: Asked, failure: &Failure<'_>) {
-        let why = format!("{} (code: {})", escaped(failure.message), failure.code);
         let Some(inspection) = &mut self.account.inspection else { return };
+        let why = format!("{} (code: {})", escaped(failure.message), failure.code);
         match asked {
             Asked::Account(place) => {
                 self.not_inspected(place, format!("refused by the venue: {why}"));
