@@ -1,5 +1,6 @@
 //! What a venue has said of its instruments last, for who wants to hold it against a configuration.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -90,12 +91,12 @@ impl InstrumentBoard {
     }
 
     /// It could not be had what the venue says of it. What it has said before stays.
-    pub(in crate::venue) fn fail(&self, native: &str, why: &str) {
+    pub(in crate::venue) fn fail(&self, native: &str, why: &impl Display) {
         let Some(words) = &self.0 else { return };
         let mut words = words.lock();
         let known = words.iter_mut().find(|(of, _)| of == native);
         if let Some((_, InstrumentWord::Unanswered(reason))) = known {
-            *reason = Some(why.to_owned());
+            *reason = Some(why.to_string());
         }
     }
 

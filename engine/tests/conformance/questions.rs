@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use pitlane_engine::event::{ExecReport, ExecType, OrderStatus};
 use pitlane_engine::order::OrderAction;
+use pitlane_engine::venue::governor::PauseCause;
+use pitlane_engine::venue::orders::AccountBoard;
 
 use crate::raw::{Peer, RawServer};
 use crate::scripted::{Asks, Scripted};
@@ -251,6 +253,30 @@ fn a_cancel_leaves_while_too_much_was_asked_over_rest() {
 #[test]
 fn a_cancel_leaves_while_the_venue_has_locked_questions_out() {
     a_cancel_leaves_while_questions_may_not("200 OK", "EGeneral:Temporary lockout");
+}
+
+#[test]
+fn a_pause_that_a_question_for_the_account_is_answered_with_is_as_long_as_it_says() {
+    let server = RawServer::start(|_, peer| {
+        serve_one(peer, |request, peer| {
+            let is_it = request.contains("GetApiKeyInfo");
+            if is_it {
+                peer.reply_with(request, "429 Slow down\r\nRetry-After: 20", "{}")?;
+            }
+            Ok(is_it)
+        })
+    });
+    let board = AccountBoard::default();
+    let options = TraderOptions { inspection: Some(board.clone()), ..server.options() };
+    let mut trader = Trader::<Kraken>::new(server.address, &options);
+    trader.drive("the answer", |_, _| !board.read().unanswered.is_empty());
+    let told = board.read().unanswered;
+    assert!(told[0].1.contains("http 429"), "{told:?}");
+    let pauses = options.governor.reading(trader.clock.now_ns()).pauses;
+    let [pause] = &pauses[..] else { panic!("one pause: {pauses:?}") };
+    assert_eq!(pause.cause, PauseCause { status: 429, code: 0 });
+    assert_eq!(pause.stops, "all but cancels");
+    assert!((1..=20_000).contains(&pause.left_ms), "{pause:?}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use pitlane_engine::runtime::{Agent, Clock, Closing, Phase, StopSignal};
 use pitlane_engine::safety::Quarantine;
 use pitlane_engine::telemetry::Probe;
 use pitlane_engine::venue::governor::Governor;
-use pitlane_engine::venue::orders::{OrderAgent, OrderOptions, OrderWiring};
+use pitlane_engine::venue::orders::{AccountBoard, OrderAgent, OrderOptions, OrderWiring};
 use pitlane_engine::venue::protocol::{OrderDecoder, OrderProtocol, Signer};
 use pitlane_engine::venue::simulated::{SimulatedVenue, SimulatedVenueOptions};
 use pitlane_engine::venue::transport::{
@@ -60,6 +60,10 @@ pub struct TraderOptions {
     pub recovery: VenueRecovery,
     /// Where it is asked over REST; `None`: where everything else is.
     pub rest: Option<SocketAddr>,
+    /// Where it leaves what the account may do, where that is to be asked.
+    pub inspection: Option<AccountBoard>,
+    /// What the venue allows.
+    pub governor: Governor,
 }
 
 impl Default for TraderOptions {
@@ -73,6 +77,8 @@ impl Default for TraderOptions {
             frame_bytes_max: limits().frame_bytes_max,
             recovery: VenueRecovery::default(),
             rest: None,
+            inspection: None,
+            governor: Governor::default(),
         }
     }
 }
@@ -130,7 +136,7 @@ impl<V: Orders> Trader<V> {
                     frame_bytes_max: options.frame_bytes_max,
                     ..unhurried(limits())
                 },
-                governor: Governor::default(),
+                governor: options.governor.clone(),
                 net: Net::real(),
                 token: 0,
                 seed: 9,
@@ -144,7 +150,7 @@ impl<V: Orders> Trader<V> {
             session_number: 1,
             venue_clock: VenueClock::new(options.name, clock.clone()),
             run: options.run,
-            inspection: None,
+            inspection: options.inspection.clone(),
             recovery: options.recovery.clone(),
         };
         let quarantine = Quarantine::new(2, true);

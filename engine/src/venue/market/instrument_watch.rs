@@ -5,6 +5,7 @@
 //! the request are asked for one by one, and the one that is refused by itself does not trade.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 
 use crate::event::{Instrument, InstrumentId, format_scaled};
 use crate::text::escaped;
@@ -119,9 +120,9 @@ impl InstrumentWatch {
     }
 
     /// The request could not be had: the next round asks again.
-    pub(super) fn failed(&mut self, why: &str, now_ns: u64) {
+    pub(super) fn failed(&mut self, why: impl Display, now_ns: u64) {
         for one in self.watched.iter().skip(self.next).take(self.asked) {
-            self.board.fail(&one.native, why);
+            self.board.fail(&one.native, &why);
         }
         (self.asked, self.next, self.alone_until) = (0, 0, 0);
         self.due_ns = now_ns + self.every_ns;
@@ -130,10 +131,10 @@ impl InstrumentWatch {
     /// The venue refused the request with this status; false when it does not serve it at all, and
     /// there is nothing to watch any more.
     pub(super) fn refused(&mut self, venue: &str, status: u16, now_ns: u64) -> bool {
-        let why = format!("refused by the venue (code: http {status})");
+        let why = format_args!("refused by the venue (code: http {status})");
         match (status, self.asked) {
             (NOT_FOUND, _) => {
-                self.failed(&why, now_ns);
+                self.failed(why, now_ns);
                 return false;
             }
             (BAD_REQUEST, 1) => {
@@ -143,7 +144,7 @@ impl InstrumentWatch {
             (BAD_REQUEST, more) => {
                 (self.alone_until, self.asked) = (self.next + more, 0);
             }
-            _ => self.failed(&why, now_ns),
+            _ => self.failed(why, now_ns),
         }
         true
     }
@@ -185,7 +186,7 @@ impl InstrumentWatch {
                 self.miss();
                 self.advance(now_ns);
             }
-            Err(error) => self.failed(&error.to_string(), now_ns),
+            Err(error) => self.failed(error, now_ns),
         }
         read
     }

@@ -361,7 +361,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
         }
         if let Err(error) = self.rest.get(&instruments.ask(), now_ns) {
             log::debug!("[{}] instruments not asked for: {error}", self.venue);
-            instruments.failed(&error.to_string(), now_ns);
+            instruments.failed(error, now_ns);
         }
         1
     }
@@ -393,7 +393,7 @@ impl<P: MarketProtocol> SnapshotAgent<P> {
             }
             (Err(error), _) => {
                 log::debug!("[{venue}] instruments: {error}");
-                instruments.failed(&error.to_string(), now_ns);
+                instruments.failed(error, now_ns);
                 return 1;
             }
         };

@@ -359,7 +359,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
     #[cold]
     fn on_closed(&mut self, reason: &CloseReason) {
         log::warn!("[{}] orders {reason}; reconnecting", self.orders.venue);
-        self.orders.note_trouble(&reason.to_string());
+        self.orders.note_trouble(reason);
         self.orders.stats.reconnects();
         let (now_ns, next_try_ns) = (self.orders.now_ns, self.session.next_timer_ns());
         self.orders.stats.set_trouble(reason.to_string(), now_ns, next_try_ns);

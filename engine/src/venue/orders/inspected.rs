@@ -1,5 +1,7 @@
 //! What answers to the questions of an inspection do, and what else a session leaves for it.
 
+use std::fmt::Display;
+
 use serde_json::Value;
 
 use super::account_step::Step;
@@ -19,11 +21,10 @@ impl<O: EventOutlet> Reconciler<O> {
         if SLOW_DOWN.contains(&status) {
             self.pause(Outcome::SlowDown, &Failure::of(status, 0, ""));
         }
-        let text = String::from_utf8_lossy(body);
         match serde_json::from_slice::<Value>(body) {
             Ok(answer) if status == 200 => self.inspected(place, &answer),
             _ => {
-                let text: String = text.chars().take(200).collect();
+                let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
                 let why = format!("refused by the venue: {} (code: http {status})", escaped(&text));
                 self.not_inspected(place, why);
             }
@@ -64,10 +65,10 @@ impl<O: EventOutlet> Reconciler<O> {
 
     /// The connection could not be made, or has ended.
     #[cold]
-    pub(super) fn note_trouble(&self, why: &str) {
+    pub(super) fn note_trouble(&self, why: &impl Display) {
         let Some(inspection) = &self.account.inspection else { return };
         inspection.board.change(|found| {
-            found.trouble.get_or_insert_with(|| why.to_owned());
+            found.trouble.get_or_insert_with(|| why.to_string());
         });
     }
 

@@ -165,16 +165,17 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
         let RestAnswer { id, outcome, was_sent } = answered;
         orders.read_ns = orders.now_ns;
         match outcome {
-            Ok(reply) if let Some(Asked::Account(place)) = orders.requests.asked(id) => {
-                orders.requests.take(id);
-                orders.on_inspected_over_rest(place, reply.status, &reply.body);
-            }
             Ok(reply) => {
-                let read = protocol.decoder().decode_rest(id, reply.status, &reply.body);
                 let wall_ns = orders.clock.wall_at_ns(orders.now_ns);
                 orders.gate.is_over_rest = true;
                 orders.gate.rest_wait_ns = reply.retry_after.map(|at| at.wait_ns(wall_ns));
-                orders.on_decoded(read, P::outcome, &reply.body);
+                if let Some(Asked::Account(place)) = orders.requests.asked(id) {
+                    orders.requests.take(id);
+                    orders.on_inspected_over_rest(place, reply.status, &reply.body);
+                } else {
+                    let read = protocol.decoder().decode_rest(id, reply.status, &reply.body);
+                    orders.on_decoded(read, P::outcome, &reply.body);
+                }
                 orders.gate.is_over_rest = false;
                 orders.gate.rest_wait_ns = None;
             }

@@ -56,8 +56,7 @@ impl BinanceSbe {
 
 impl Dialect for BinanceSbe {
     fn resolve(&self, stream: &str) -> Option<StreamKey> {
-        let key = self.streams.resolve(stream)?;
-        (key != StreamKey::new(key.index, Feed::Bars)).then_some(key)
+        self.streams.resolve(stream)
     }
 
     fn open(
