@@ -230,12 +230,25 @@ impl SymbolMap {
 
 /// A text of 1 to 32 bytes in two numbers, with zeros behind it. Made and compared in registers,
 /// without a loop or a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq)]
 struct Key {
     length: usize,
     head: u128,
-    /// What lies beyond 16 bytes.
+    /// What lies beyond [`HEAD_BYTES`].
     tail: u128,
+}
+
+/// Bytes of a key's head.
+const HEAD_BYTES: usize = 16;
+
+impl PartialEq for Key {
+    /// Most symbols end in the head: their tails are both 0.
+    #[inline]
+    fn eq(&self, other: &Key) -> bool {
+        self.length == other.length
+            && self.head == other.head
+            && (self.length <= HEAD_BYTES || self.tail == other.tail)
+    }
 }
 
 impl Key {
@@ -291,7 +304,7 @@ impl Key {
         Some(last >> (8 * (16 - length)))
     }
 
-    /// Both halves of two products, which do not wait for each other. Not keyed: the table is
+    /// Both halves of a product, or of two that do not wait for each other. Not keyed: the table is
     /// filled from the configuration alone, a stranger's text is only ever looked up.
     #[inline]
     fn hash(&self) -> usize {
@@ -300,7 +313,8 @@ impl Key {
             let product = u128::from(low ^ ODD) * u128::from(high ^ ODD.rotate_left(32));
             product as u64 ^ (product >> 64) as u64
         };
-        (folded(self.head ^ self.length as u128) ^ folded(self.tail)) as usize
+        let head = folded(self.head ^ self.length as u128);
+        (if self.length > HEAD_BYTES { head ^ folded(self.tail) } else { head }) as usize
     }
 }
 
@@ -374,6 +388,28 @@ mod tests {
                 assert_eq!(map.lookup(&other), None, "{length}, byte {place}");
             }
         }
+    }
+
+    /// Names are much alike, and yet hardly ever want the same cell: a look-up sees few of them.
+    #[test]
+    fn a_lookup_of_names_that_are_much_alike_sees_few_cells() {
+        let bases =
+            ["BTC", "ETH", "SOL", "XRP", "ADA", "DOGE", "1000BONK", "1000PEPE", "LTC", "BCH"];
+        let quotes = ["USDT", "USDC", "EUR", "BTC"];
+        let forms = [("", ""), ("-", ""), ("/", ""), ("-", "-SWAP"), ("-", "-261225")];
+        let mut further = 0;
+        for (between, behind) in forms {
+            let name = |base, quote| format!("{base}{between}{quote}{behind}");
+            let natives: Vec<_> = bases.map(|base| quotes.map(|quote| name(base, quote))).concat();
+            let map = SymbolMap::of_test(&natives);
+            let cells = map.table.len();
+            let used = map.table.iter().enumerate().filter(|(_, cell)| cell.key != Key::EMPTY);
+            further += used
+                .map(|(at, cell)| (at + cells - cell.key.hash() % cells) % cells)
+                .sum::<usize>();
+        }
+        // By chance alone 200 names in five tables lie about 42 cells behind the ones they want.
+        assert!(further <= 84, "{further} cells further");
     }
 
     #[test]

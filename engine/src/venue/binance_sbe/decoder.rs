@@ -126,8 +126,6 @@ impl SbeDecoder {
         Ok(())
     }
 
-    /// All trades are read before the first one is told. Where there are many they are told in
-    /// parts, and the same frame has to come again.
     #[inline]
     fn trades(
         &mut self,
@@ -141,30 +139,12 @@ impl SbeDecoder {
         let symbol = self.symbol(reader)?;
         let forms = forms(block, trades::PRICE_EXPONENT, trades::QTY_EXPONENT, symbol);
         let venue_time_ns = wire::time_ns(block, trades::EVENT_TIME)?;
-        let read = |entry: &[u8; trades::ENTRY]| {
-            let price = forms.price.apply(wire::long(entry, trades::PRICE))?;
-            let qty = forms.qty.apply(wire::long(entry, trades::QTY))?;
-            let trade = make_trade(price, qty, wire::boolean(entry, trades::BUYER_IS_MAKER)?)?;
-            let trade_id = wire::id(entry, trades::ID)?;
-            Ok::<_, DecodeError>(MarketMessage::Trade { symbol, trade_id, venue_time_ns, trade })
-        };
+        let trades = Trades { symbol, forms, venue_time_ns };
         if let Some(only) = group.only() {
-            sink.take(read(only)?);
+            sink.take(trades.read(only)?);
             return Ok(());
         }
-        if group.len() == 0 {
-            return Err(DecodeError::nonsense("trades without a trade"));
-        }
-        if begun == 0 {
-            group.iter().try_for_each(|entry| read(entry).map(|_| ()))?;
-        }
-        for entry in group.iter().skip(begun).take(SbeDecoder::EVENTS_MAX) {
-            sink.take(read(entry)?);
-        }
-        let told = begun + SbeDecoder::EVENTS_MAX;
-        if told < group.len() {
-            self.told = told;
-        }
+        self.told = trades.tell_part(group, begun, sink)?;
         Ok(())
     }
 
@@ -208,10 +188,55 @@ impl SbeDecoder {
         Ok(())
     }
 
-    #[inline]
+    /// Inlined: what it gives would be written and read again, which takes as long as the look-up.
+    #[inline(always)]
     fn symbol(&self, reader: Reader<'_>) -> Result<Symbol, DecodeError> {
         let (upto, length) = reader.symbol_and_end()?;
         self.symbols.lookup_last(upto, length).ok_or(DecodeError::symbol())
+    }
+}
+
+/// What all trades of a frame have in common.
+#[derive(Clone, Copy)]
+struct Trades {
+    symbol: Symbol,
+    forms: Forms,
+    venue_time_ns: i64,
+}
+
+impl Trades {
+    /// Inlined for the same reason.
+    #[inline(always)]
+    fn read<'a>(self, entry: &[u8; trades::ENTRY]) -> Result<MarketMessage<'a>, DecodeError> {
+        let Trades { symbol, forms, venue_time_ns } = self;
+        let price = forms.price.apply(wire::long(entry, trades::PRICE))?;
+        let qty = forms.qty.apply(wire::long(entry, trades::QTY))?;
+        let trade = make_trade(price, qty, wire::boolean(entry, trades::BUYER_IS_MAKER)?)?;
+        let trade_id = wire::id(entry, trades::ID)?;
+        Ok(MarketMessage::Trade { symbol, trade_id, venue_time_ns, trade })
+    }
+
+    /// All trades are read before the first one is told. Where there are many they are told in
+    /// parts, and the same frame has to come again: how many were told of it so far, 0 behind the
+    /// last one.
+    #[inline(never)]
+    fn tell_part(
+        self,
+        group: Group<'_, { trades::ENTRY }>,
+        begun: usize,
+        sink: &mut impl MarketSink,
+    ) -> Result<usize, DecodeError> {
+        if group.len() == 0 {
+            return Err(DecodeError::nonsense("trades without a trade"));
+        }
+        if begun == 0 {
+            group.iter().try_for_each(|entry| self.read(entry).map(|_| ()))?;
+        }
+        for entry in group.iter().skip(begun).take(SbeDecoder::EVENTS_MAX) {
+            sink.take(self.read(entry)?);
+        }
+        let told = begun + SbeDecoder::EVENTS_MAX;
+        Ok(if told < group.len() { told } else { 0 })
     }
 }
 

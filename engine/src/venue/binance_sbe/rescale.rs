@@ -6,17 +6,10 @@ use crate::event::FixedError;
 /// Powers of ten that 64 bits hold: 10^0 to 10^18.
 const POWERS: usize = 19;
 
-/// What a mantissa becomes in a scale. Made once a message; a number then costs one multiplication.
+/// How many places a mantissa moves to come into a scale: to the left where that is above 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rescale {
-    /// The scale is as fine as the exponent, or finer.
-    Times(i64),
-    /// The scale is coarser.
-    Over(Divisor),
-    /// So much finer that only 0 fits.
-    TooLarge,
-    /// So much coarser that only 0 fits.
-    TooFine,
+pub(super) struct Rescale {
+    places: i32,
 }
 
 /// A power of ten to divide by where nothing may remain.
@@ -72,28 +65,32 @@ impl Rescale {
     /// Of mantissas with this exponent, to `scale` decimal places.
     #[inline]
     pub(super) fn new(exponent: i8, scale: u8) -> Rescale {
-        let places = i32::from(exponent) + i32::from(scale);
-        let power = places.unsigned_abs() as usize;
-        match (places >= 0, TENS.get(power), DIVISORS.get(power)) {
-            (true, Some(factor), _) => Rescale::Times(*factor),
-            (true, None, _) => Rescale::TooLarge,
-            (false, _, Some(divisor)) => Rescale::Over(*divisor),
-            (false, _, None) => Rescale::TooFine,
-        }
+        Rescale { places: i32::from(exponent) + i32::from(scale) }
     }
 
     /// The number in the scale.
     ///
     /// # Errors
     /// `TooPrecise` where it has more decimal places, `OutOfRange` where 64 bits do not hold it.
-    #[inline]
+    #[inline(always)] // a result that is handed over in memory takes longer than all of this
     pub(super) fn apply(self, mantissa: i64) -> Result<i64, FixedError> {
-        match self {
-            Rescale::Times(factor) => mantissa.checked_mul(factor).ok_or(FixedError::OutOfRange),
-            Rescale::Over(divisor) => divisor.divide(mantissa).ok_or(FixedError::TooPrecise),
-            _ if mantissa == 0 => Ok(0),
-            Rescale::TooLarge => Err(FixedError::OutOfRange),
-            Rescale::TooFine => Err(FixedError::TooPrecise),
+        // Below 0 it is above all powers.
+        if let Some(factor) = TENS.get(self.places as usize) {
+            return mantissa.checked_mul(*factor).ok_or(FixedError::OutOfRange);
+        }
+        if let Some(divisor) = DIVISORS.get(self.places.unsigned_abs() as usize) {
+            return divisor.divide(mantissa).ok_or(FixedError::TooPrecise);
+        }
+        self.beyond(mantissa)
+    }
+
+    /// By more places than 64 bits hold: only 0 fits.
+    #[cold]
+    fn beyond(self, mantissa: i64) -> Result<i64, FixedError> {
+        match (mantissa, self.places > 0) {
+            (0, _) => Ok(0),
+            (_, true) => Err(FixedError::OutOfRange),
+            (_, false) => Err(FixedError::TooPrecise),
         }
     }
 }

@@ -257,8 +257,8 @@ pub(super) fn exponent<const N: usize>(block: &[u8; N], at: usize) -> i8 {
 #[inline]
 pub(super) fn boolean<const N: usize>(block: &[u8; N], at: usize) -> Result<bool, DecodeError> {
     match block[at] {
-        0 => Ok(false),
-        1 => Ok(true),
+        // No branch on which one it is: that of a trade's side is taken by chance.
+        word @ 0..=1 => Ok(word == 1),
         _ => Err(DecodeError::unknown("truth value not known")),
     }
 }

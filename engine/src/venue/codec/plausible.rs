@@ -10,11 +10,16 @@ use crate::venue::Scales;
 /// A side is a positive price with a positive quantity, or it is empty and both are 0.
 #[inline]
 pub(in crate::venue) fn check_quote(quote: &Quote) -> Result<(), DecodeError> {
+    let Quote { bid_price, bid_qty, ask_price, ask_qty } = *quote;
+    // Nearly all quotes: what is asked below follows from it.
+    if bid_price > 0 && bid_qty > 0 && ask_qty > 0 && bid_price < ask_price {
+        return Ok(());
+    }
     let is_side = |price: i64, qty: i64| price >= 0 && qty >= 0 && (price == 0) == (qty == 0);
-    if !is_side(quote.bid_price, quote.bid_qty) || !is_side(quote.ask_price, quote.ask_qty) {
+    if !is_side(bid_price, bid_qty) || !is_side(ask_price, ask_qty) {
         return Err(DecodeError::nonsense("side of a quote neither whole nor empty"));
     }
-    if quote.bid_price >= quote.ask_price && quote.ask_price > 0 {
+    if bid_price >= ask_price && ask_price > 0 {
         return Err(DecodeError::nonsense("bid at or above ask"));
     }
     Ok(())
