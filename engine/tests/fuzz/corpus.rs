@@ -31,6 +31,11 @@ const KEPT: &[(&str, &[&str])] = &[
             r#"{"id":"7","status":200,"result":{"symbol":"BTCUSDT","orderId":12569099453,"orderListId":-1,"clientOrderId":"p1x0x7","transactTime":1660801715639}}"#,
             r#"{"id":"7","status":400,"error":{"code":-2010,"msg":"Account has insufficient balance for requested action."}}"#,
             r#"{"subscriptionId":0,"event":{"e":"executionReport","E":1499405658658,"s":"BTCUSDT","c":"p1x0x7","S":"BUY","o":"LIMIT","f":"GTC","q":"1.00000000","p":"0.10264410","P":"0.00000000","F":"0.00000000","g":-1,"C":"","x":"TRADE","X":"PARTIALLY_FILLED","r":"NONE","i":4293153,"l":"0.50000000","z":"0.50000000","L":"0.10264410","n":"0.001","N":"BNB","T":1499405658657,"t":17,"I":8641984,"w":true,"m":false,"M":false,"O":1499405658657,"Z":"0.05132205","Y":"0.05132205","Q":"0.00000000","W":1499405658657,"V":"NONE"}}"#,
+            r#"{"e":"ORDER_TRADE_UPDATE","E":1568879465651,"T":1568879465650,"o":{"s":"BTCUSDT","c":"p1-0-7","S":"SELL","o":"LIMIT","f":"GTC","q":"0.002","p":"7100.50","ap":"7100.50","sp":"0","x":"TRADE","X":"PARTIALLY_FILLED","i":8886774,"l":"0.001","z":"0.001","L":"7100.50","N":"USDT","n":"0.01","T":1568879465650,"t":12345678,"m":true,"R":false,"ps":"BOTH","er":"0"}}"#,
+            r#"{"e":"ACCOUNT_UPDATE","E":9,"T":8,"a":{"m":"ORDER","B":[{"a":"USDT","wb":"122.5","cw":"100.1","bc":"5"}],"P":[{"s":"BTCUSDT","pa":"-10","ep":"6563.8","ps":"BOTH"}]}}"#,
+            r#"{"avgPrice":"0","clientOrderId":"p1-0-7","cumQuote":"14.2","executedQty":"0.002","orderId":1917641,"origQty":"0.40","price":"7100.00","reduceOnly":false,"side":"BUY","positionSide":"BOTH","status":"PARTIALLY_FILLED","symbol":"BTCUSDT","time":9,"timeInForce":"GTC","type":"LIMIT","updateTime":9}"#,
+            r#"[{"symbol":"BTCUSDT","id":698759,"orderId":25851813,"side":"SELL","price":"7819.01","qty":"0.002","commission":"-0.07819010","commissionAsset":"USDT","time":1569514978020,"maker":false}]"#,
+            r#"{"listenKey":"pqia91ma19a5s61cv6a81va65sdf19v8a65a1"}"#,
         ],
     ),
     (
@@ -47,6 +52,13 @@ const KEPT: &[(&str, &[&str])] = &[
         &[
             r#"{"channel":"l2_data","client_id":"","timestamp":"2023-02-09T20:32:50.714964855Z","sequence_num":0,"events":[{"type":"snapshot","product_id":"BTC-USD","updates":[{"side":"bid","event_time":"1970-01-01T00:00:00Z","price_level":"21921.73","new_quantity":"0.06317902"},{"side":"offer","event_time":"1970-01-01T00:00:00Z","price_level":"21921.8","new_quantity":"0.02"}]}]}"#,
             r#"{"channel":"market_trades","client_id":"","timestamp":"2023-02-09T20:19:35.39625135Z","sequence_num":1,"events":[{"type":"update","trades":[{"trade_id":"7","product_id":"BTC-USD","price":"1.5","size":"2","side":"BUY","time":"2019-08-14T20:42:27.265Z"}]}]}"#,
+            r#"{"channel":"user","client_id":"","timestamp":"2026-04-07T14:30:06.000001Z","sequence_num":2,"events":[{"type":"update","orders":[{"order_id":"11111111-0000-4000-8000-000000000001","client_order_id":"00000001-0000-4700-8000-000000000007","product_id":"BTC-USD","product_type":"SPOT","order_side":"BUY","order_type":"Limit","status":"OPEN","limit_price":"30000.00","avg_price":"29999.5","cumulative_quantity":"0.004","leaves_quantity":"0.006","total_fees":"0.12","number_of_fills":"1","time_in_force":"GOOD_UNTIL_CANCELLED","post_only":"false","cancel_reason":"","reject_reason":""}],"positions":{}}]}"#,
+            r#"{"success":true,"success_response":{"order_id":"11111111-0000-4000-8000-000000000001","product_id":"BTC-USD","side":"BUY","client_order_id":"00000001-0000-4700-8000-000000000007"}}"#,
+            r#"{"success":false,"error_response":{"error":"INSUFFICIENT_FUND","message":"","error_details":"","new_order_failure_reason":"UNKNOWN_FAILURE_REASON"}}"#,
+            r#"{"results":[{"success":false,"failure_reason":"UNKNOWN_CANCEL_ORDER","order_id":"11111111-0000-4000-8000-000000000001"}]}"#,
+            r#"{"orders":[{"order_id":"11111111-0000-4000-8000-000000000001","client_order_id":"00000001-0000-4700-8000-000000000007","product_id":"BTC-USD","side":"BUY","status":"OPEN","order_configuration":{"limit_limit_gtc":{"base_size":"0.01","limit_price":"30000.00","post_only":false}},"filled_size":"0.004","average_filled_price":"29999.5","filled_value":"119.998"}],"has_next":true,"cursor":"789100"}"#,
+            r#"{"fills":[{"trade_id":"9","order_id":"11111111-0000-4000-8000-000000000001","trade_time":"2026-04-07T14:30:06Z","price":"30000.00","size":"0.004","commission":"0.12","product_id":"BTC-USD","sequence_timestamp":"2026-04-07T14:30:06Z","liquidity_indicator":"MAKER","side":"BUY"}],"cursor":""}"#,
+            r#"{"accounts":[{"uuid":"u","currency":"BTC","available_balance":{"value":"1.5","currency":"BTC"},"hold":{"value":"0.5","currency":"BTC"}}],"has_next":false,"cursor":""}"#,
         ],
     ),
     (
@@ -66,6 +78,71 @@ const KEPT: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// Answers over REST to what is asked beside orders, by venue.
+const ANSWERS: &[(&str, &[&str])] = &[
+    (
+        "binance",
+        &[
+            r#"{"serverTime":1767225600123}"#,
+            r#"{"lastUpdateId":160,"bids":[["100.10","1.5"],["100.00","2"]],"asks":[["100.20","0.00001"]]}"#,
+            r#"{"lastUpdateId":160,"E":1767225600123,"T":1767225600120,"bids":[["100.10","1.5"]],"asks":[["100.20","0.001"]]}"#,
+            r#"{"timezone":"UTC","rateLimits":[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000},{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":100}],"symbols":[{"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT","filters":[{"filterType":"PRICE_FILTER","minPrice":"0.01","maxPrice":"1000000","tickSize":"0.01"},{"filterType":"LOT_SIZE","minQty":"0.00001","maxQty":"9000","stepSize":"0.00001"},{"filterType":"NOTIONAL","minNotional":"5.0"},{"filterType":"PERCENT_PRICE_BY_SIDE","bidMultiplierUp":"1.2","bidMultiplierDown":"0.2","askMultiplierUp":"5","askMultiplierDown":"0.8","avgPriceMins":5}]}]}"#,
+            r#"{"code":-1003,"msg":"Too much weight; IP banned until 1659146400000."}"#,
+            r#"{"id":1,"status":200,"result":{"commissionRates":{"maker":"0.001","taker":"0.0015"},"canTrade":true,"accountType":"SPOT","permissions":["SPOT"]}}"#,
+            r#"{"ipRestrict":false,"enableReading":true,"enableWithdrawals":false,"enableSpotAndMarginTrading":true,"enableFutures":true}"#,
+            r#"{"feeTier":0,"canTrade":true,"canDeposit":true,"canWithdraw":true,"dualSidePosition":false,"multiAssetsMargin":false}"#,
+            r#"{"symbol":"BTCUSDT","makerCommissionRate":"0.0002","takerCommissionRate":"0.0004"}"#,
+            r#"[{"symbol":"BTCUSDT","marginType":"CROSSED","leverage":21}]"#,
+        ],
+    ),
+    (
+        "bybit",
+        &[
+            r#"{"retCode":0,"retMsg":"OK","result":{"timeSecond":"1688639403"},"time":1688639403423}"#,
+            r#"{"retCode":0,"retMsg":"OK","result":{"category":"linear","list":[{"symbol":"BTCUSDT","status":"Trading","baseCoin":"BTC","quoteCoin":"USDT","lotSizeFilter":{"qtyStep":"0.001","minOrderQty":"0.001","minNotionalValue":"5"},"priceFilter":{"tickSize":"0.10"}}]},"time":1}"#,
+            r#"{"retCode":0,"retMsg":"OK","result":{"category":"spot","list":[{"symbol":"BTCUSDT","status":"Trading","lotSizeFilter":{"basePrecision":"0.000001","minOrderQty":"0.000048","minOrderAmt":"1"},"priceFilter":{"tickSize":"0.01"}}]},"time":1}"#,
+            r#"{"retCode":0,"retMsg":"","result":{"readOnly":0,"permissions":{"Spot":["SpotTrade"],"Wallet":[]},"ips":["*"]}}"#,
+            r#"{"retCode":0,"result":{"marginMode":"REGULAR_MARGIN","unifiedMarginStatus":4}}"#,
+            r#"{"retCode":0,"result":{"list":[{"symbol":"BTCUSDT","takerFeeRate":"0.001","makerFeeRate":"0.0008"}]}}"#,
+        ],
+    ),
+    (
+        "coinbase",
+        &[
+            r#"{"iso":"2026-08-09T21:05:48Z","epochSeconds":"1786309548","epochMillis":"1786309548228"}"#,
+            r#"{"products":[{"product_id":"BTC-USD","status":"online","price_increment":"0.01","base_increment":"0.00000001","base_min_size":"0.00000001","quote_min_size":"1","trading_disabled":false,"view_only":false,"cancel_only":false}],"num_products":1}"#,
+            r#"{"can_view":true,"can_trade":true,"can_transfer":false,"portfolio_uuid":"u","portfolio_type":"DEFAULT"}"#,
+            r#"{"fee_tier":{"maker_fee_rate":"0.006","taker_fee_rate":"0.012"}}"#,
+        ],
+    ),
+    (
+        "kraken",
+        &[
+            r#"{"error":[],"result":{"unixtime":1688669448,"rfc1123":"Thu, 06 Jul 23 18:50:48 +0000"}}"#,
+            r#"{"error":[],"result":{"XXBTZUSD":{"altname":"XBTUSD","wsname":"XBT/USD","status":"online","lot_decimals":8,"tick_size":"0.1","ordermin":"0.00005","costmin":"0.5"}}}"#,
+            r#"{"error":[],"result":{"permissions":["query-funds","query-open-trades","query-closed-trades","modify-trades","close-trades"]}}"#,
+            r#"{"error":[],"result":{"currency":"ZUSD","volume":"1","fees":{"XXBTZUSD":{"fee":"0.4000"}},"fees_maker":{"XXBTZUSD":{"fee":"0.2500"}}}}"#,
+        ],
+    ),
+    (
+        "okx",
+        &[
+            r#"{"code":"0","data":[{"ts":"1597026383085"}],"msg":""}"#,
+            r#"{"code":"0","msg":"","data":[{"instId":"BTC-USDT","state":"live","tickSz":"0.1","lotSz":"0.00000001","minSz":"0.00001","baseCcy":"BTC","quoteCcy":"USDT"}]}"#,
+            r#"{"code":"0","msg":"","data":[{"acctLv":"1","posMode":"net_mode","perm":"read_only,trade","ip":""}]}"#,
+            r#"{"code":"0","msg":"","data":[{"maker":"-0.0008","taker":"-0.001"}]}"#,
+        ],
+    ),
+];
+
+/// What a venue answers over REST beside orders.
+pub fn answers(venue: &str) -> Vec<Vec<u8>> {
+    let kept = ANSWERS.iter().filter(|(name, _)| *name == venue).flat_map(|(_, answers)| *answers);
+    let answers: Vec<_> = kept.map(|answer| answer.as_bytes().to_vec()).collect();
+    assert!(!answers.is_empty(), "no answers of {venue}");
+    answers
+}
 
 /// All frames of a venue.
 pub fn frames(venue: &str) -> Vec<Vec<u8>> {

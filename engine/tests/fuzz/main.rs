@@ -6,6 +6,7 @@
 //! begins at `FUZZ_SEED` (1). `PITLANE_RECORDINGS` adds the recordings to the frames that are
 //! changed. What is found is made as small as it goes, and printed with its seed.
 
+mod answers;
 mod binary;
 mod corpus;
 mod feed;

@@ -1,7 +1,9 @@
 //! Order entry: neither a frame nor an answer over REST makes a decoder panic or go on for ever.
 
 use pitlane_engine::venue::binance::BinanceOrders;
+use pitlane_engine::venue::binance_futures::FuturesOrders;
 use pitlane_engine::venue::bybit::BybitOrders;
+use pitlane_engine::venue::coinbase::CoinbaseOrders;
 use pitlane_engine::venue::kraken::KrakenOrders;
 use pitlane_engine::venue::okx::OkxOrders;
 use pitlane_engine::venue::protocol::{OrderDecoder, OrderProtocol};
@@ -70,8 +72,18 @@ fn binance_orders() {
 }
 
 #[test]
+fn binance_futures_orders() {
+    target::<FuturesOrders>("binance futures orders", "binance");
+}
+
+#[test]
 fn bybit_orders() {
     target::<BybitOrders>("bybit orders", "bybit");
+}
+
+#[test]
+fn coinbase_orders() {
+    target::<CoinbaseOrders>("coinbase orders", "coinbase");
 }
 
 #[test]
