@@ -390,8 +390,12 @@ impl Recording {
             name.starts_with(INSTRUMENTS_START) && name.ends_with(".json")
         };
         let own = listed.iter().filter(is_list).cloned();
-        let folder = Files::Real.list(&path.join(INSTRUMENTS)).unwrap_or_default();
-        for file in own.chain(folder) {
+        let folder = path.join(INSTRUMENTS);
+        let in_folder = match listed.contains(&folder) {
+            true => Files::Real.list(&folder).map_err(|error| unreadable(&folder, error))?,
+            false => Vec::new(),
+        };
+        for file in own.chain(in_folder) {
             self.instrument_lists.push(text::read(&file)?);
         }
         Ok(())

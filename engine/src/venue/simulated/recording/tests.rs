@@ -276,6 +276,8 @@ fn what_is_wrong_is_named_with_file_and_line() {
     let text = error(&[("a.jsonl", &format!("{TRADE}\n{{\"lastUpdateId\":7}}"))]);
     assert!(text.contains("a.jsonl:2: no snapshot"), "{text}");
     assert!(error(&[("a.jsonl.gz", "no gzip")]).contains("a.jsonl.gz: cannot be read"));
+    let text = error(&[("a.jsonl", TRADE), ("instruments", "a file where a folder belongs")]);
+    assert!(text.contains("instruments: cannot be read"), "{text}");
     let missing = loaded(Path::new("/nowhere")).unwrap_err();
     assert!(matches!(missing, RecordingError::Unreadable { .. }));
 }
