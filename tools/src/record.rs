@@ -128,3 +128,23 @@ fn gap_report(folder: &Path, totals: &RecorderTotals, report: &Report) -> String
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A timer that is stood down at the stop would be the one of an engine that trades meanwhile.
+    #[test]
+    fn who_only_listens_sets_no_timer_takes_no_journal_and_cancels_nothing() {
+        let text = "[risk]\non_start = 'cancel'\nsole_engine = true\non_stop = 'cancel_all'\n\
+                    [journal]\ndir = 'kept'\n\
+                    [[venue]]\nname = 'far'\nkind = 'okx'\n\
+                    stream_url = 'ws://127.0.0.1:1'\ndead_man_ms = 10000\n";
+        let mut config = Config::parse(text, "here").unwrap();
+        trade_nothing(&mut config);
+        assert_eq!(config.venues[0].dead_man_ms, None);
+        assert!(!config.risk.trading && !config.risk.sole_engine && config.journal.dir.is_none());
+        let (start, stop) = (config.risk.on_start, config.risk.on_stop);
+        assert!(matches!((start, stop), (OnStart::Adopt, OnStop::Leave)));
+    }
+}
