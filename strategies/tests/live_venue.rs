@@ -280,3 +280,39 @@ fn each_kind_of_venue_serves_a_run_whose_books_are_the_exchanges() {
         }
     }
 }
+
+/// Mark prices of a Bybit that is asked at the address of its contracts.
+#[test]
+fn mark_prices_of_bybits_contracts_reach_a_strategy_and_allocate_nothing() {
+    let dialect = VenueKind::find("bybit").and_then(|kind| kind.dialect).unwrap();
+    let venue = SimulatedVenue::start_as(dialect, SimulatedVenueOptions::default()).unwrap();
+    let at = venue.address();
+    let of_venue = |path: &str| VenueConfig {
+        name: "near".to_owned(),
+        kind: "bybit".to_owned(),
+        stream_url: format!("ws://{at}/v5/public/{path}"),
+        rest_url: format!("http://{at}"),
+        ..VenueConfig::default()
+    };
+    let (mut config, _dir) = config(&["noop"]);
+    config.simulated.enabled = false;
+    config.risk.trading = false;
+    config.engine.warm_up_ms = 1_000;
+    config.consumers[0].kinds = Some(vec!["quote".to_owned(), "mark_price".to_owned()]);
+    config.venues = vec![of_venue("spot")];
+    let builtin = pitlane_strategies::builtin();
+    let refused = launch_with(config.clone(), &builtin, LaunchOptions::default());
+    let problem = refused.err().expect("spot has none").to_string();
+    let told = "consumer[0].kinds[1]: no venue sends \"mark_price\" (near: contracts alone have it";
+    assert!(problem.contains(told), "{problem}");
+    config.venues = vec![of_venue("linear")];
+    let report =
+        run(config, LaunchOptions::default(), |engine| engine.status().uptime_ns > 4_000_000_000);
+    assert_clean(&report);
+    let marks = &report.consumers[0].kinds["mark_price"];
+    assert!((3..6).contains(&marks.published), "{marks:?}");
+    assert_eq!(marks.handled, marks.published, "{marks:?}");
+    assert_eq!(report.allocations_steady_state, Some(0));
+    let counters = &report.venues[0].counters;
+    assert_eq!((counters.refused, counters.unknown, counters.stale), (0, 0, 0), "{counters:?}");
+}

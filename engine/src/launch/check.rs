@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::compaction::FoldParts;
 use super::journal::{durability, refuse_orphans};
+use super::kinds::check_kinds;
 use super::memory::check_memory;
 use super::options::LaunchError;
 use super::pipeline_plan::{check_needs, strategies};
@@ -51,6 +52,7 @@ pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>
         check_connections(config, number, demand)?;
     }
     simulated_kinds(config)?;
+    let kinds = check_kinds(config)?;
     check_files(config, &plan, &demands, &limits)?;
     check_folder(&config.engine.run_dir)?;
     check_journal(config, &world.files, || FoldParts {
@@ -65,7 +67,7 @@ pub fn check(config: &Config, registry: &StrategyRegistry) -> Result<Vec<String>
         check_path(&config.control.socket.clone().unwrap_or_else(of_run))?;
     }
     let mut notes = notes(config, &demands);
-    notes.extend(needs);
+    notes.extend(needs.into_iter().chain(kinds));
     notes.extend(memory_notes(config, &strategies));
     Ok(notes)
 }

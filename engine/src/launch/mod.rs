@@ -17,6 +17,7 @@ mod guard;
 mod housekeeping;
 mod journal;
 mod journal_thread;
+mod kinds;
 mod memory;
 mod one_thread;
 mod options;

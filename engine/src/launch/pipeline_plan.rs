@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::kinds::check_kinds;
 use super::options::{LaunchError, LaunchOptions, OwnVenue};
 use crate::config::{Config, ConsumerConfig, OnFlip, VenueMode};
 use crate::consumer::{ConsumerFaults, ConsumerOptions, Strategy, StrategyRegistry};
@@ -53,6 +54,9 @@ pub(super) fn pipeline_plan(
     let instruments = Arc::new(Instruments::new(specs)?);
     let constructed = strategies(config, registry)?;
     check_needs(config, &constructed)?;
+    if options.own_venue == OwnVenue::Simulated {
+        check_kinds(config)?;
+    }
     let consumer = |(index, strategy): (usize, Box<dyn Strategy>)| {
         let faults = if index == 0 { options.faults } else { ConsumerFaults::default() };
         consumer_plan(config, index, strategy, &instruments, cores.thread_of(index), faults)

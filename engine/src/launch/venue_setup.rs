@@ -226,7 +226,8 @@ pub(super) fn check_venue(
     let kind = kind_of(config, number, venue)?;
     let symbols = symbol_map(config, &venue.name, instruments)?;
     let most = venue.streams_per_connection_max;
-    let connections = (kind.spread)(&symbols, venue.books, venue.streams.as_deref(), most).len();
+    let (streams, at) = (venue.streams.as_deref(), &venue.stream_url);
+    let connections = (kind.spread)(&symbols, venue.books, streams, most, at).len();
     configured(config, number, venue, world)?;
     Ok(VenueDemand { limits: kind.limits, connections })
 }

@@ -184,6 +184,7 @@ impl Assembly<'_> {
             setup.has_books,
             streams.as_deref(),
             *streams_per_connection_max,
+            setup.streams_at.first().map_or("", Endpoint::path),
         );
         let with_books = connections.iter().filter(|connection| connection.has_books).count();
         let mut pace = SnapshotPace::default();

@@ -155,6 +155,7 @@ impl MarketSink for Told {
                 format!("book of {} bids and {} asks", book.bids.len(), book.asks.len())
             }
             MarketMessage::Gap => "lost frames before it".to_owned(),
+            MarketMessage::Unchanged { kind, .. } => format!("{} as before", kind.name()),
             MarketMessage::KeptAlive => "sign of life".to_owned(),
             MarketMessage::Reply { id, .. } => format!("reply to request {id}"),
             MarketMessage::NextReply { .. } => "reply to a request".to_owned(),

@@ -34,6 +34,7 @@ use super::simulated::{DialectKind, Recording, RecordingError};
 use super::transport::RestOptions;
 use super::{InstrumentBoard, InstrumentWord, LaneOutlet, LetterReader, StreamOrders, SymbolMap};
 use crate::config::{Config, RecordedSymbol};
+use crate::event::EventKind;
 use crate::order::Capabilities;
 use crate::runtime::Agent;
 use crate::world::SplitMix64;
@@ -62,6 +63,8 @@ pub struct VenueKind {
     read_instruments: Option<ReadInstruments>,
     /// See [`Connection::spread`].
     pub spread: Spread,
+    /// Why no stream of an event kind comes at an address or path of streams; `None`: it does.
+    pub(crate) lacks: fn(EventKind, &str) -> Option<&'static str>,
     /// See [`SnapshotAgent::new`].
     pub(crate) snapshot_agent: MakeSnapshotAgent,
     fit: JudgeFrames,
@@ -111,7 +114,7 @@ pub(crate) struct KeyedOrders {
 }
 
 /// The form of [`Connection::spread`].
-pub type Spread = fn(&SymbolMap, bool, Option<&[String]>, usize) -> Vec<Connection>;
+pub type Spread = fn(&SymbolMap, bool, Option<&[String]>, usize, &str) -> Vec<Connection>;
 
 type MakeSnapshotAgent = fn(SnapshotOptions) -> (Box<dyn Agent>, SnapshotClient);
 
@@ -171,6 +174,7 @@ const fn of<P: MarketProtocol>(
             None => None,
         },
         spread: Connection::spread::<P>,
+        lacks: lacks::<P>,
         snapshot_agent: snapshot_agent::<P>,
         fit: Fit::of::<P>,
         conformance: Conformance::of::<P>,
@@ -180,6 +184,13 @@ const fn of<P: MarketProtocol>(
         orders: None,
         dialect: None,
         recorded,
+    }
+}
+
+fn lacks<P: MarketProtocol>(kind: EventKind, stream_at: &str) -> Option<&'static str> {
+    match P::topic("X", kind) {
+        None => Some("its kind has no such stream"),
+        Some(_) => P::elsewhere(kind, stream_at),
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use pitlane_engine::event::{Book, BookStatus, VenueId};
+use pitlane_engine::event::{Book, BookStatus, EventKind, VenueId};
 use pitlane_engine::runtime::{
     Beside, BesideThread, Clock, Closing, CoreWakers, Phase, StopSignal,
 };
@@ -39,6 +39,10 @@ pub struct FeedOptions {
     pub has_books: bool,
     pub subscribe_ms: u64,
     pub refresh: RefreshPace,
+    /// Path of the streams, without a route.
+    pub path: &'static str,
+    /// The connection is to carry this kind, and not its books.
+    pub carries: Option<EventKind>,
 }
 
 impl Default for FeedOptions {
@@ -50,6 +54,8 @@ impl Default for FeedOptions {
             has_books: true,
             subscribe_ms: 3_000,
             refresh: RefreshPace::default(),
+            path: "/stream",
+            carries: None,
         }
     }
 }
@@ -73,7 +79,12 @@ impl<P: MarketProtocol> Feed<P> {
     }
 
     /// [`Feed::new`], by a clock of choice.
-    fn at(stream: SocketAddr, rest: SocketAddr, options: &FeedOptions, clock: Clock) -> Feed<P> {
+    pub fn at(
+        stream: SocketAddr,
+        rest: SocketAddr,
+        options: &FeedOptions,
+        clock: Clock,
+    ) -> Feed<P> {
         let stop = StopSignal::default();
         let stats = IntakeStats::new();
         let switch = VenueSwitch::default();
@@ -86,11 +97,18 @@ impl<P: MarketProtocol> Feed<P> {
         feed.refresh_pace = options.refresh;
         feed.frame_bytes_max = options.limits.frame_bytes_max;
         let spread = Connection::spread::<P>;
+        let path = options.path;
+        let connections = spread(&symbols(), options.has_books, None, 1_024, path).into_iter();
+        let route = options
+            .carries
+            .map(|kind| P::route(&P::topic("BTCUSDT", kind).expect("the protocol has it")));
         // With books the one that brings them, else the first.
-        let connections = spread(&symbols(), options.has_books, None, 1_024).into_iter();
-        let mut connections = connections.filter(|one| one.has_books == options.has_books);
+        let mut connections = connections.filter(|one| match route {
+            Some(route) => one.route == route,
+            None => one.has_books == options.has_books,
+        });
         let connection = connections.next().expect("a connection");
-        let url = routed_url(&format!("ws://{stream}/stream"), P::ROUTES[connection.route]);
+        let url = routed_url(&format!("ws://{stream}{path}"), P::ROUTES[connection.route]);
         let session = SessionOptions {
             endpoint: endpoint(&url, Scheme::Ws),
             headers: P::KEY_HEADER.map_or_else(String::new, |header| {

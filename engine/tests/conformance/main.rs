@@ -19,6 +19,7 @@ mod in_band;
 mod listen_keys;
 mod long_lists;
 mod market_faults;
+mod marks;
 mod order_faults;
 mod orders;
 mod paces;

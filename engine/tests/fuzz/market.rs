@@ -60,7 +60,10 @@ fn read<P: MarketProtocol>(
 }
 
 fn target<P: MarketProtocol>(name: &str, venue: &str) {
-    let frames = corpus::frames(venue);
+    target_of::<P>(name, corpus::frames(venue));
+}
+
+fn target_of<P: MarketProtocol>(name: &str, frames: Vec<Vec<u8>>) {
     let symbols = corpus::symbols(&frames);
     let mut plain = P::new(symbols.clone(), FRAME_BYTES_MAX);
     let mut other = P::new(symbols, FRAME_BYTES_MAX);
@@ -94,6 +97,16 @@ fn binance_futures_market() {
 #[test]
 fn bybit_market() {
     target::<BybitMarket>("bybit market", "bybit");
+}
+
+/// Tickers alone, of which each counts for those behind it.
+#[test]
+fn bybit_tickers() {
+    let start = br#"{"topic":"tickers."#;
+    let frames = corpus::frames("bybit").into_iter().filter(|frame| frame.starts_with(start));
+    let frames: Vec<Vec<u8>> = frames.collect();
+    assert!(frames.len() > 2, "{}", frames.len());
+    target_of::<BybitMarket>("bybit tickers", frames);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Recordings of venues that tell their books in the stream: every frame is taken, every checksum
 //! holds, and each final book equals the independent result (LM-07).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use pitlane_engine::event::{Bar, Book, BookStatus, BookStatusReason, Quote, Side, Trade};
+use pitlane_engine::event::{
+    Bar, Book, BookStatus, BookStatusReason, MarkPrice, Quote, Side, Trade, parse_scaled,
+};
 use pitlane_engine::venue::Scales;
 use pitlane_engine::venue::book::BookSyncCounters;
 use pitlane_engine::venue::bybit::BybitMarket;
@@ -81,6 +84,53 @@ fn bybit_linear_conforms() {
     // One frame may hold the bar that ends and the one that begins.
     assert!(replay.out.of::<Bar>().count() as u64 >= count("kline/snapshot"));
     assert!(replay.out.of::<Trade>().count() as u64 >= count("publicTrade/snapshot"));
+    let marks: Vec<_> = replay.out.of::<MarkPrice>().map(|(event, of)| (event, *of)).collect();
+    let expected = marks_of(&lines(&folder.join(NAME).join("ws.jsonl")));
+    assert_eq!((marks.len(), expected.len()), (140, 140));
+    for ((event, mark), (native, ms, of)) in marks.into_iter().zip(expected) {
+        let id = replay.feed.symbols().lookup(native.as_bytes()).unwrap().instrument;
+        assert_eq!((event.instrument_id(), event.venue_time_ns), (id, ms * 1_000_000));
+        assert_eq!(mark, of, "{native} at {ms}");
+    }
+}
+
+/// Mark prices of a recording by maps of its texts: symbol, time and value of each ticker that
+/// names a part of it.
+fn marks_of(lines: &[String]) -> Vec<(String, i64, MarkPrice)> {
+    let mut known: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let mut marks = Vec::new();
+    for line in lines {
+        let frame: Value = serde_json::from_str(line).unwrap();
+        let Some(native) = frame["topic"].as_str().and_then(|of| of.strip_prefix("tickers."))
+        else {
+            continue;
+        };
+        let texts = known.entry(native.to_owned()).or_default();
+        if frame["type"] == "snapshot" {
+            texts.clear();
+        }
+        let parts = ["markPrice", "indexPrice", "fundingRate", "nextFundingTime"];
+        let named = frame["data"].as_object().unwrap().iter();
+        let mut is_named = false;
+        for (name, value) in named.filter(|(name, _)| parts.contains(&name.as_str())) {
+            texts.insert(name.clone(), value.as_str().unwrap().to_owned());
+            is_named = true;
+        }
+        let number = |name: &str, scale| parse_scaled(texts[name].as_bytes(), scale).unwrap();
+        if is_named {
+            marks.push((
+                native.to_owned(),
+                frame["ts"].as_i64().unwrap(),
+                MarkPrice {
+                    mark_price_e10: number("markPrice", 10),
+                    index_price_e10: number("indexPrice", 10),
+                    funding_rate_e12: number("fundingRate", 12),
+                    next_funding_ns: number("nextFundingTime", 0) * 1_000_000,
+                },
+            ));
+        }
+    }
+    marks
 }
 
 #[test]
@@ -168,6 +218,7 @@ fn a_recording_is_checked_without_a_socket_and_ends_in_the_same_books() {
     let Some(folder) = recordings() else { return };
     for (kind, name, file) in [
         ("okx", "okx/books_trades_tickers_20220513", "ws.jsonl"),
+        ("bybit", "bybit/v5_linear_orderbook200_20260809", "ws.jsonl"),
         ("coinbase", "coinbase/advanced_l2_20260809", "ws_full.jsonl.gz"),
     ] {
         let file = folder.join(name).join(file);
@@ -175,6 +226,8 @@ fn a_recording_is_checked_without_a_socket_and_ends_in_the_same_books() {
         let found = kind.conformance(&recording);
         assert!(found.counters.identity_holds() && found.counters.gaps == 0, "{name}: {found:?}");
         assert_eq!(found.counters.refused, 0, "{name}: {:?}", found.refusals);
+        let marks = if kind.name == "bybit" { Some(&140) } else { None };
+        assert_eq!(found.events.get("mark_price"), marks, "{name}");
         let expected = expected(&folder)[name].to_string();
         for book in &found.books {
             assert!(expected.contains(&book.summary.sha256), "{name} {}", book.native);

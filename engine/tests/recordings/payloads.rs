@@ -160,6 +160,7 @@ fn documented_market_streams_end_as_stated() {
                 | MarketMessage::Mark { .. }
                 | MarketMessage::Gap
                 | MarketMessage::NextReply { .. }
+                | MarketMessage::Unchanged { .. }
                 | MarketMessage::KeptAlive),
             ) => {
                 panic!("spot has no {other:?}")

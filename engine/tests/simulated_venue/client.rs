@@ -67,6 +67,11 @@ impl Client {
         }
     }
 
+    /// Sends a text.
+    pub fn say(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).expect("it is sent");
+    }
+
     /// The next text.
     pub fn text(&mut self) -> Result<String, tungstenite::Error> {
         loop {

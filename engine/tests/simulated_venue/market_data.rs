@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pitlane_engine::venue::registry::VenueKind;
 use pitlane_engine::venue::simulated::{
     FrameKind, SimulatedSymbol, SimulatedVenue, SimulatedVenueError, SimulatedVenueOptions,
 };
@@ -168,4 +169,79 @@ fn options_out_of_range_are_refused_by_name() {
     let twice = vec![SimulatedSymbol::default(); 2];
     let twice = SimulatedVenueOptions { symbols: twice, ..Default::default() };
     assert!(start(twice).expect("refused").contains("given twice"));
+}
+
+/// A Bybit, and a client at one of its addresses that asks for the ticker.
+fn bybit() -> SimulatedVenue {
+    let dialect = VenueKind::find("bybit").and_then(|kind| kind.dialect).expect("a dialect");
+    SimulatedVenue::start_as(dialect, SimulatedVenueOptions::default()).expect("the venue starts")
+}
+
+fn asks_for_tickers(venue: &SimulatedVenue, path: &str) -> Client {
+    let mut client = Client::open(venue.address(), path);
+    client.say(r#"{"req_id":"7","op":"subscribe","args":["tickers.BTCUSDT"]}"#);
+    let reply = client.json();
+    assert_eq!((&reply["success"], &reply["req_id"]), (&json!(true), &json!("7")));
+    client
+}
+
+#[test]
+fn tickers_of_bybits_contracts_are_told_whole_to_each_who_comes_and_then_by_what_has_changed() {
+    let venue = bybit();
+    let mut first = asks_for_tickers(&venue, "/v5/public/linear");
+    let mut known = Value::Null;
+    let changes = |client: &mut Client, known: &mut Value, count: usize| {
+        let mut kinds = Vec::new();
+        for _ in 0..count {
+            let frame = client.json();
+            assert_eq!(frame["topic"], "tickers.BTCUSDT");
+            if frame["type"] == "snapshot" {
+                *known = json!({});
+            }
+            for (name, value) in frame["data"].as_object().expect("an object") {
+                known[name] = value.clone();
+            }
+            let names = frame["data"].as_object().expect("an object").keys();
+            let names: Vec<&str> = names.map(String::as_str).collect();
+            kinds.push(format!("{} {}", frame["type"].as_str().unwrap_or("none"), names.join(" ")));
+        }
+        kinds
+    };
+    let told = changes(&mut first, &mut known, 3);
+    let all = "symbol markPrice indexPrice nextFundingTime fundingRate";
+    let sorted = |text: &str| {
+        let mut words: Vec<&str> = text.split(' ').collect();
+        words.sort_unstable();
+        words.join(" ")
+    };
+    assert_eq!(sorted(&told[0]), sorted(&format!("snapshot {all}")));
+    assert_eq!(sorted(&told[1]), sorted(&format!("delta {all}")), "behind one who came: all");
+    let price = sorted("delta symbol markPrice indexPrice");
+    assert!([price.as_str(), "delta symbol"].contains(&sorted(&told[2]).as_str()), "{told:?}");
+    // Another one is told all, and what the first one knows stays right.
+    let mut second = asks_for_tickers(&venue, "/v5/public/linear");
+    let mut of_second = Value::Null;
+    let told = changes(&mut second, &mut of_second, 2);
+    assert!(told[0].starts_with("snapshot"), "{told:?}");
+    let told = changes(&mut first, &mut known, 1);
+    assert_eq!((sorted(&told[0]), &known), (sorted(&format!("delta {all}")), &of_second));
+    let mark: f64 = known["markPrice"].as_str().and_then(|text| text.parse().ok()).expect("one");
+    assert!((50_000.0..70_000.0).contains(&mark), "{mark}");
+    assert_eq!(known["fundingRate"], "0.0001");
+    // Asked for again, it is told whole again.
+    second.say(r#"{"req_id":"8","op":"unsubscribe","args":["tickers.BTCUSDT"]}"#);
+    second.say(r#"{"req_id":"9","op":"subscribe","args":["tickers.BTCUSDT"]}"#);
+    while second.json()["req_id"] != "9" {}
+    assert!(changes(&mut second, &mut of_second, 1)[0].starts_with("snapshot"));
+}
+
+#[test]
+fn tickers_of_spot_have_no_mark_price() {
+    let venue = bybit();
+    let mut spot = asks_for_tickers(&venue, "/v5/public/spot");
+    let mut contracts = asks_for_tickers(&venue, "/v5/public/linear");
+    // Two seconds, in which the other one is told of two.
+    (0..3).for_each(|_| drop(contracts.json()));
+    spot.say(r#"{"op":"ping"}"#);
+    assert_eq!(spot.json()["ret_msg"], "pong", "and nothing before");
 }

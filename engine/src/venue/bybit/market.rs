@@ -3,11 +3,12 @@
 //!
 //! Source: the venue's "Websocket Stream" pages of July 2026 and a recorded session. Books are told
 //! in the stream: a snapshot at any time starts one over, changes are numbered one by one. A ping
-//! is a text of its own.
+//! is a text of its own. Mark price and funding of contracts are part of their tickers.
 
 use simd_json::Node;
 
 use super::market_decoder::{self, EVENTS_MAX};
+use super::ticker::Tickers;
 use crate::event::EventKind;
 use crate::venue::book::BookRule;
 use crate::venue::codec::{
@@ -33,9 +34,15 @@ const STATES: [(&str, bool); 5] = [
     ("Closed", false),
 ];
 
+/// Markets of contracts, which have mark prices.
+const CONTRACTS: [&str; 2] = ["linear", "inverse"];
+const CONTRACTS_ALONE: &str =
+    "contracts alone have it: stream_url ends in /v5/public/linear or /v5/public/inverse";
+
 /// The protocol.
 pub struct BybitMarket {
     frames: MarketFrames,
+    tickers: Tickers,
 }
 
 /// "Rate Limit": 600 requests over HTTP in five seconds, 500 connections in five minutes, 20 new
@@ -83,7 +90,12 @@ impl MarketProtocol for BybitMarket {
     });
 
     fn new(symbols: SymbolMap, frame_bytes_max: usize) -> BybitMarket {
-        BybitMarket { frames: MarketFrames::new(symbols, frame_bytes_max) }
+        let tickers = Tickers::new(symbols.len());
+        BybitMarket { frames: MarketFrames::new(symbols, frame_bytes_max), tickers }
+    }
+
+    fn on_open(&mut self) {
+        self.tickers.restart();
     }
 
     fn topic(native: &str, kind: EventKind) -> Option<String> {
@@ -92,9 +104,16 @@ impl MarketProtocol for BybitMarket {
             EventKind::Trade => "publicTrade",
             EventKind::Book => "orderbook.200",
             EventKind::Bar => "kline.1",
+            EventKind::MarkPrice => "tickers",
             _ => return None,
         };
         Some(format!("{channel}.{native}"))
+    }
+
+    /// The tickers of spot have no mark price, and those of options no funding.
+    fn elsewhere(kind: EventKind, stream_at: &str) -> Option<&'static str> {
+        let is_there = kind != EventKind::MarkPrice || CONTRACTS.contains(&category(stream_at));
+        (!is_there).then_some(CONTRACTS_ALONE)
     }
 
     fn request(op: &str, topics: &[String], id: u64, out: &mut String) {
@@ -108,7 +127,7 @@ impl MarketProtocol for BybitMarket {
 
     #[inline]
     fn decode(&mut self, frame: &[u8], sink: &mut impl MarketSink) -> Result<(), DecodeError> {
-        market_decoder::decode(&mut self.frames, frame, sink)
+        market_decoder::decode(&mut self.frames, &mut self.tickers, frame, sink)
     }
 }
 

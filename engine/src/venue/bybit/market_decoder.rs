@@ -5,6 +5,7 @@
 use simd_json::Node;
 use zerocopy::FromZeros;
 
+use super::ticker::{OTHER_SYMBOL, TickerFrame, Tickers};
 use crate::event::{Bar, Side, Trade};
 use crate::venue::Symbol;
 use crate::venue::codec::{
@@ -20,27 +21,44 @@ use crate::venue::protocol::{
 pub(super) const EVENTS_MAX: usize = 32;
 /// The venue tells no code with the refusal of a subscription.
 const NO_CODE: i32 = 0;
-const OTHER_SYMBOL: DecodeError = DecodeError::nonsense("data of another symbol than the topic's");
+/// Names of what a frame of data has.
+const NAMES: [&str; 5] = ["topic", "type", "ts", "cts", "data"];
 
 pub(super) fn decode(
     frames: &mut MarketFrames,
+    tickers: &mut Tickers,
     frame: &[u8],
     sink: &mut impl MarketSink,
 ) -> Result<(), DecodeError> {
-    frames.parse(frame, |parts, nodes| read_frame(parts, nodes, sink))
+    // Of a frame whose topic can't be read nobody knows what of which contract it said.
+    let mut may_be_any = true;
+    let read = frames.parse(frame, |parts, nodes| {
+        let fields = pick(nodes, NAMES)?;
+        may_be_any = fields[0].is_some_and(|topic| text(topic).is_none());
+        read_frame((parts, tickers), nodes, fields, sink)
+    });
+    if read.is_err() && may_be_any {
+        tickers.restart();
+    }
+    read
 }
 
 fn read_frame(
-    parts: &mut FrameParts,
+    (parts, tickers): (&mut FrameParts, &mut Tickers),
     nodes: &[Node<'_>],
+    [topic, kind, ts, cts, data]: [Value<'_, '_>; NAMES.len()],
     sink: &mut impl MarketSink,
 ) -> Result<(), DecodeError> {
-    let [topic, kind, ts, cts, data] = pick(nodes, ["topic", "type", "ts", "cts", "data"])?;
     if topic.is_none() {
         sink.take(read_reply(nodes)?);
         return Ok(());
     }
     let (channel, rest) = split(need_text(topic, "field topic is no text")?)?;
+    if channel == "tickers" {
+        let frame = TickerFrame { kind, time: ts, data };
+        sink.take(tickers.take(frame, (rest, parts.find(rest)?))?);
+        return Ok(());
+    }
     let data = data.ok_or(DecodeError::field("field data missing"))?;
     let (depth, name) = match channel {
         "orderbook" | "kline" => split(rest)?,
@@ -74,11 +92,6 @@ fn read_frame(
             for bar in bars()? {
                 sink.take(read_bar(bar, symbol, interval_s)?);
             }
-            Ok(())
-        }
-        // Statistics of a day, mark price and funding: no event carries them yet.
-        "tickers" => {
-            sink.take(MarketMessage::KeptAlive);
             Ok(())
         }
         _ => Err(DecodeError::unknown("channel not known")),

@@ -7,6 +7,7 @@ mod market;
 mod market_decoder;
 mod order_decoder;
 mod orders;
+mod ticker;
 
 pub use market::BybitMarket;
 pub use order_decoder::BybitReports;

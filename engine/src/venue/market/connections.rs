@@ -26,14 +26,16 @@ pub struct Connection {
 
 impl Connection {
     /// The connections over which a venue's topics are spread, `topics_max` each at most; books
-    /// only if `has_books`. Topics that are `listed` take the place of all others: those of one
-    /// route share a connection.
+    /// only if `has_books`, and no kind that does not come at the address or path `stream_at`.
+    /// Topics that are `listed` take the place of all others: those of one route share a
+    /// connection.
     #[must_use]
     pub fn spread<P: MarketProtocol>(
         symbols: &SymbolMap,
         has_books: bool,
         listed: Option<&[String]>,
         topics_max: usize,
+        stream_at: &str,
     ) -> Vec<Connection> {
         let topics_max = topics_max.clamp(1, P::LIMITS.topics_per_connection);
         let mut connections = Vec::new();
@@ -41,7 +43,8 @@ impl Connection {
             let is_of_route = |topic: &String| P::route(topic) == route;
             let has_topic = |kind: EventKind| {
                 let is_offered = kind != EventKind::Book || has_books;
-                is_offered && P::topic("X", kind).as_ref().is_some_and(is_of_route)
+                let is_there = P::elsewhere(kind, stream_at).is_none();
+                is_offered && is_there && P::topic("X", kind).as_ref().is_some_and(is_of_route)
             };
             let kinds: Vec<_> = EventKind::ALL.into_iter().filter(|k| has_topic(*k)).collect();
             let has_books = kinds.contains(&EventKind::Book);
@@ -107,6 +110,7 @@ pub fn routed_url(url: &str, route: &str) -> String {
 mod tests {
     use super::*;
     use crate::venue::binance::SpotMarket;
+    use crate::venue::bybit::BybitMarket;
 
     fn symbols(count: u32) -> SymbolMap {
         let natives: Vec<_> = (0..count).map(|n| format!("S{n}X")).collect();
@@ -115,7 +119,7 @@ mod tests {
 
     #[test]
     fn every_topic_has_one_connection_and_none_carries_too_many() {
-        let connections = Connection::spread::<SpotMarket>(&symbols(10), true, None, 12);
+        let connections = Connection::spread::<SpotMarket>(&symbols(10), true, None, 12, "/");
         let counts: Vec<_> = connections.iter().map(|c| c.topics.by_stream.len()).collect();
         assert_eq!(counts, [12, 12, 12, 4], "four kinds of three symbols each");
         let mut all: Vec<_> = connections.iter().flat_map(|c| c.topics.by_stream.keys()).collect();
@@ -127,14 +131,32 @@ mod tests {
             let slots = connection.symbols.iter().map(|(_, symbol)| symbol.slot);
             assert!(slots.eq(0..connection.symbols.len()), "slots start anew");
         }
-        let without = Connection::spread::<SpotMarket>(&symbols(10), false, None, 12);
+        let without = Connection::spread::<SpotMarket>(&symbols(10), false, None, 12, "/");
         assert_eq!((without.len(), without[0].has_books), (3, false));
+    }
+
+    #[test]
+    fn a_kind_has_no_topic_where_it_does_not_come() {
+        for (path, marks) in [
+            ("/v5/public/linear", 3),
+            ("wss://h/v5/public/inverse?x=1", 3),
+            ("/v5/public/spot", 0),
+            ("/v5/public/option", 0),
+            ("", 0),
+        ] {
+            let connections =
+                Connection::spread::<BybitMarket>(&symbols(3), true, None, 1_024, path);
+            let streams = connections.iter().flat_map(|one| one.topics.by_stream.keys());
+            let of_marks = streams.filter(|(_, kind)| *kind == EventKind::MarkPrice);
+            assert_eq!(of_marks.count(), marks, "{path}");
+        }
     }
 
     #[test]
     fn listed_topics_share_a_connection() {
         let listed = ["s0x@trade".to_owned(), "s1x@depth".to_owned()];
-        let connections = Connection::spread::<SpotMarket>(&symbols(2), true, Some(&listed), 4);
+        let connections =
+            Connection::spread::<SpotMarket>(&symbols(2), true, Some(&listed), 4, "/");
         let [connection] = &connections[..] else { panic!("one connection") };
         assert_eq!(connection.topics.listed.as_deref(), Some(&listed[..]));
     }

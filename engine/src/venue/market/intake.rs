@@ -193,16 +193,16 @@ impl<O: EventOutlet> Intake<'_, O> {
         self.watch.heard(EventKind::Book, self.receive_ns);
         let origin = self.origin(symbol, book.last_update_id, book.venue_time_ns);
         self.books.on_whole(self.stamper, symbol.slot, book, origin, self.outlet);
-        self.heard_book(symbol);
+        self.heard(symbol, EventKind::Book);
     }
 
-    /// The stream of a book has moved on.
+    /// A stream speaks.
     #[inline]
-    fn heard_book(&mut self, symbol: Symbol) {
-        if let Some(place) = Streams::place(symbol.slot, EventKind::Book)
+    fn heard(&mut self, symbol: Symbol, kind: EventKind) {
+        if let Some(place) = Streams::place(symbol.slot, kind)
             && self.streams.heard(place, self.receive_ns)
         {
-            self.tell_back(symbol, EventKind::Book);
+            self.tell_back(symbol, kind);
         }
     }
 
@@ -218,7 +218,7 @@ impl<O: EventOutlet> Intake<'_, O> {
         }
         let told = (origin, self.overlap);
         if self.books.on_diff(self.stamper, symbol.slot, &diff, told, self.outlet) {
-            self.heard_book(symbol);
+            self.heard(symbol, EventKind::Book);
         }
     }
 }
@@ -264,6 +264,10 @@ impl<O: EventOutlet> MarketSink for Intake<'_, O> {
             MarketMessage::Gap => {
                 self.stamper.stats.gaps();
                 self.books.distrust_all(BookStatusReason::Gap);
+            }
+            MarketMessage::Unchanged { symbol, kind } => {
+                self.outcome = FrameOutcome::KeptAlive;
+                self.heard(symbol, kind);
             }
             MarketMessage::KeptAlive => self.outcome = FrameOutcome::KeptAlive,
             MarketMessage::Reply { id, error } => self.outcome = FrameOutcome::Reply { id, error },

@@ -169,7 +169,9 @@ impl MarketSink for NextIntake<'_> {
                 self.books.on_whole(self.stamper, symbol.slot, &book, origin, &mut Nowhere);
             }
             MarketMessage::Gap => self.books.distrust_all(BookStatusReason::Gap),
-            MarketMessage::KeptAlive => self.outcome = FrameOutcome::KeptAlive,
+            MarketMessage::Unchanged { .. } | MarketMessage::KeptAlive => {
+                self.outcome = FrameOutcome::KeptAlive;
+            }
             MarketMessage::Reply { id, error } => self.outcome = FrameOutcome::Reply { id, error },
             MarketMessage::NextReply { error } => self.outcome = FrameOutcome::NextReply { error },
             MarketMessage::Shutdown => self.outcome = FrameOutcome::Shutdown,

@@ -153,7 +153,8 @@ mod tests {
             InstrumentSpec { symbol: "A-B".into(), price_scale: 2, qty_scale: 2, tick: 1, step: 1 };
         let instruments = Arc::new(Instruments::new(vec![spec]).unwrap());
         let symbols = SymbolMap::new(&[("AB".into(), ID)], instruments).unwrap();
-        let connection = Connection::spread::<SpotMarket>(&symbols, false, None, 1_024).remove(0);
+        let connection =
+            Connection::spread::<SpotMarket>(&symbols, false, None, 1_024, "/").remove(0);
         StreamPort::new(connection.topics, |(_, kind)| *kind == EventKind::Quote)
     }
 

@@ -122,7 +122,7 @@ mod tests {
     fn topics(count: u32) -> Topics {
         let natives: Vec<_> = (0..count).map(|n| format!("S{n}X")).collect();
         let symbols = SymbolMap::of_test(&natives);
-        Connection::spread::<SpotMarket>(&symbols, true, None, 1_024).remove(0).topics
+        Connection::spread::<SpotMarket>(&symbols, true, None, 1_024, "/").remove(0).topics
     }
 
     #[test]

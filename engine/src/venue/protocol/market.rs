@@ -67,6 +67,12 @@ pub trait MarketProtocol: Sized + Send + 'static {
     /// own.
     fn topic(native: &str, kind: EventKind) -> Option<String>;
 
+    /// Where a kind comes that has a topic, and does not come at this address or path of streams;
+    /// `None`: it comes there, too.
+    fn elsewhere(_kind: EventKind, _stream_at: &str) -> Option<&'static str> {
+        None
+    }
+
     /// Index into [`MarketProtocol::ROUTES`] of a topic.
     fn route(_topic: &str) -> usize {
         0
@@ -222,6 +228,13 @@ pub enum MarketMessage<'a> {
     },
     /// Frames of this connection were lost on their way: no book of it can be trusted.
     Gap,
+    /// A stream speaks, and what it told last is as it was.
+    Unchanged {
+        /// What it is about.
+        symbol: Symbol,
+        /// What the stream carries.
+        kind: EventKind,
+    },
     /// Nothing but a sign of life, such as the answer to [`KeepAlive::Text`].
     KeptAlive,
     /// The server will close this connection soon.

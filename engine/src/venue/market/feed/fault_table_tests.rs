@@ -7,6 +7,7 @@ use crate::event::{BookState, Event, Level, StreamState};
 use crate::runtime::ManualTime;
 use crate::venue::binance::SpotMarket;
 use crate::venue::binance_futures::FuturesMarket;
+use crate::venue::bybit::BybitMarket;
 
 const MS: u64 = 1_000_000;
 const BOUND_MS: u64 = 1_000;
@@ -50,6 +51,13 @@ fn futures(kind: EventKind, number: u64, ms: u64) -> String {
         ),
         _ => bar(number, ms),
     }
+}
+
+/// Mark prices alone; each frame is behind a subscription of its own.
+fn bybit(_kind: EventKind, _number: u64, ms: u64) -> String {
+    format!(
+        r#"{{"topic":"tickers.S0","type":"snapshot","data":{{"symbol":"S0","markPrice":"1.5","indexPrice":"1.4","fundingRate":"0.0001","nextFundingTime":"{ms}"}},"cs":7,"ts":{ms}}}"#
+    )
 }
 
 /// The number is the bar's minute behind the start.
@@ -161,8 +169,10 @@ impl<P: MarketProtocol> Table<P> {
     }
 }
 
-fn every_failure<P: MarketProtocol>(words: Words) {
-    for kind in KINDS.into_iter().filter(|kind| P::topic("S0", *kind).is_some()) {
+fn every_failure<P: MarketProtocol>(words: Words, kinds: &[EventKind]) {
+    let has_topic = |kind: &EventKind| P::topic("S0", *kind).is_some();
+    assert!(kinds.iter().any(has_topic), "there is something to fail");
+    for kind in kinds.iter().copied().filter(has_topic) {
         // It never starts.
         Table::<P>::new(words, kind).dies_and_heals(START);
         // It stops.
@@ -201,12 +211,17 @@ fn every_failure<P: MarketProtocol>(words: Words) {
 
 #[test]
 fn every_stream_of_spot_is_told_asked_for_and_heals() {
-    every_failure::<SpotMarket>(spot);
+    every_failure::<SpotMarket>(spot, &KINDS);
 }
 
 #[test]
 fn every_stream_of_futures_is_told_asked_for_and_heals() {
-    every_failure::<FuturesMarket>(futures);
+    every_failure::<FuturesMarket>(futures, &KINDS);
+}
+
+#[test]
+fn mark_prices_of_bybit_are_told_asked_for_and_heal() {
+    every_failure::<BybitMarket>(bybit, &[EventKind::MarkPrice]);
 }
 
 #[test]
@@ -238,6 +253,16 @@ fn absurd_fields_of_each_frame_are_refused_and_the_next_frame_is_fine() {
         (r#""r":"0.0001""#, r#""r":"""#),
         (r#""T":"#, r#""T":-"#),
     ];
+    let of_tickers = [
+        (r#""markPrice":"1.5""#, r#""markPrice":"0""#),
+        (r#""markPrice":"1.5""#, r#""markPrice":"150000""#),
+        (r#""markPrice":"1.5""#, r#""markPrice":1.5"#),
+        (r#""indexPrice":"1.4""#, r#""indexPrice":"-1.4""#),
+        (r#""fundingRate":"0.0001""#, r#""fundingRate":"1.0001""#),
+        (r#""fundingRate":"0.0001""#, r#""fundingRate":"""#),
+        (r#""nextFundingTime":"#, r#""nextFundingTime":-"#),
+        (r#""type":"snapshot""#, r#""type":"whole""#),
+    ];
     fn absurd<P: MarketProtocol>(words: Words, (kind, from, to): (EventKind, &str, &str)) {
         let mut table = Table::<P>::new(words, kind);
         table.goes_on_from(START, 0);
@@ -257,5 +282,8 @@ fn absurd_fields_of_each_frame_are_refused_and_the_next_frame_is_fine() {
     }
     for (from, to) in of_marks {
         absurd::<FuturesMarket>(futures, (EventKind::MarkPrice, from, to));
+    }
+    for (from, to) in of_tickers {
+        absurd::<BybitMarket>(bybit, (EventKind::MarkPrice, from, to));
     }
 }

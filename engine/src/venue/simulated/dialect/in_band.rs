@@ -7,8 +7,8 @@ use super::order_entry::{OrderEntry, OrderFormat};
 use super::{Dialect, DialectKind, RecordedDialect, Saying, Stage, Talk};
 use crate::venue::codec::PlainNumber;
 use crate::venue::simulated::exchange::{
-    CommissionAsset, Event, Exchange, Feed, Kline, Market, Side, SimulatedSymbol, StreamKey, Top,
-    TradeTick,
+    CommissionAsset, Event, Exchange, Feed, Funding, Kline, Market, Side, SimulatedSymbol,
+    StreamKey, Top, TradeTick,
 };
 
 use crate::venue::simulated::fault::{Fault, Faults, Occasion};
@@ -28,6 +28,8 @@ pub(super) trait InBandFormat: Send + 'static {
     /// Its name, and the path of its market data.
     const NAME: &'static str;
     const PATH: &'static str;
+    /// The path of the same data as that of contracts, which have mark prices; others have not.
+    const CONTRACTS_PATH: Option<&'static str> = None;
     /// The path of its order entry, where it takes orders.
     const API_PATH: Option<&'static str> = None;
     /// What its fees are paid in, where nobody can choose.
@@ -51,6 +53,8 @@ pub(super) trait InBandFormat: Send + 'static {
     fn top(out: &mut String, symbol: &SimulatedSymbol, top: &Top, now: Moment);
     /// Writes a bar, where it has them.
     fn bar(_out: &mut String, _symbol: &SimulatedSymbol, _bar: &Kline, _now: Moment) {}
+    /// Writes mark price and funding, where it has them.
+    fn mark(_out: &mut String, _symbol: &SimulatedSymbol, _told: &ToldMark, _now: Moment) {}
     /// Writes a book, or a change of it.
     fn book(out: &mut String, symbol: &SimulatedSymbol, told: &ToldBook<'_>, now: Moment);
     /// Refuses a subscription.
@@ -87,6 +91,14 @@ pub(super) struct ToldBook<'a> {
     pub shown: (&'a [Change], &'a [Change]),
 }
 
+/// What is told of a contract's value; `None`: it is as it was.
+pub(super) struct ToldMark {
+    /// All of it, behind a subscription.
+    pub is_whole: bool,
+    pub price: Option<u64>,
+    pub funding: Option<Funding>,
+}
+
 /// What is known of the dialect in the words of `W`.
 pub(super) const fn kind<W: InBandFormat>() -> DialectKind {
     DialectKind {
@@ -104,6 +116,8 @@ pub(super) struct InBand<W> {
     /// By market, and by the number of the feed.
     names: Vec<[Option<String>; Feed::ALL.len()]>,
     books: Vec<ShownBook>,
+    /// What was told last of a mark; `None`: not the same to all.
+    marks: Vec<Option<(u64, Funding)>>,
     orders: Option<OrderEntry>,
     text: String,
     words: PhantomData<fn() -> W>,
@@ -146,6 +160,7 @@ impl<W: InBandFormat> InBand<W> {
         InBand {
             names: options.symbols.iter().map(of_symbol).collect(),
             books: vec![ShownBook::default(); options.symbols.len()],
+            marks: vec![None; options.symbols.len()],
             orders: W::orders(options).map(OrderEntry::new),
             text: String::new(),
             words: PhantomData,
@@ -169,6 +184,16 @@ impl<W: InBandFormat> InBand<W> {
         };
         let mut text = String::new();
         W::book(&mut text, &market.symbol, &told, now);
+        text
+    }
+
+    /// Writes the mark of a market for one who has just come; all are told all of the next one.
+    fn whole_mark(&mut self, index: usize, exchange: &Exchange, now: Moment) -> String {
+        self.marks[index] = None;
+        let (price, funding) = exchange.mark(index, now.epoch_ms);
+        let told = ToldMark { is_whole: true, price: Some(price), funding: Some(funding) };
+        let mut text = String::new();
+        W::mark(&mut text, &exchange.markets()[index].symbol, &told, now);
         text
     }
 
@@ -206,7 +231,8 @@ impl<W: InBandFormat> Dialect for InBand<W> {
         now: Moment,
     ) -> Result<Opening, Reply> {
         let api = self.orders.as_ref().and_then(|desk| desk.serves(&request.path));
-        if request.path != W::PATH && api.is_none() {
+        let contracts = W::CONTRACTS_PATH.filter(|path| request.path == *path);
+        if request.path != W::PATH && contracts.is_none() && api.is_none() {
             return Err(Reply::not_found());
         }
         if let Some(refusal) = refused(limits.connect(now), now) {
@@ -219,6 +245,7 @@ impl<W: InBandFormat> Dialect for InBand<W> {
         Ok(Opening {
             messages_per_s: Some(W::MESSAGES_PER_S),
             numbered_by: W::RECORDED.numbered_by(),
+            part: contracts.unwrap_or_default(),
             ..Opening::market()
         })
     }
@@ -272,14 +299,20 @@ impl<W: InBandFormat> Dialect for InBand<W> {
             return talk.says.push(Saying::Now(W::refusal(&request)));
         }
         let before = talk.session.names.clone();
-        let resolve = |name: &str| self.resolve(name);
+        let has_marks = Some(talk.session.part) == W::CONTRACTS_PATH;
+        let is_there =
+            |key: &StreamKey| has_marks || *key != StreamKey::new(key.index, Feed::Marks);
+        let resolve = |name: &str| self.resolve(name).filter(is_there);
         let Some(answer) = W::RECORDED.answer(talk.session, text, &resolve) else { return };
         talk.says.push(Saying::Now(answer));
         let wanted = talk.session.names.iter().filter(|name| !before.contains(name));
-        let books: Vec<StreamKey> = wanted.filter_map(|name| self.resolve(name)).collect();
-        for key in books {
+        let told: Vec<StreamKey> = wanted.filter_map(|name| resolve(name)).collect();
+        for key in told {
             if key == StreamKey::new(key.index, Feed::FastDepth) {
                 let text = self.whole(key.index, talk.exchange, talk.now);
+                talk.says.push(Saying::Now(text));
+            } else if key == StreamKey::new(key.index, Feed::Marks) {
+                let text = self.whole_mark(key.index, talk.exchange, talk.now);
                 talk.says.push(Saying::Now(text));
             }
         }
@@ -308,7 +341,16 @@ impl<W: InBandFormat> Dialect for InBand<W> {
             Event::Top { top, .. } => W::top(&mut self.text, symbol, top, now),
             Event::Bar { bar, .. } => W::bar(&mut self.text, symbol, bar, now),
             Event::Depth { .. } => self.change(index, exchange, now),
-            Event::Mark { .. } | Event::Order(_) | Event::Balances(_) => return None,
+            Event::Mark { price, funding, .. } => {
+                let (was, funded) = self.marks[index].replace((*price, *funding)).unzip();
+                let told = ToldMark {
+                    is_whole: false,
+                    price: Some(*price).filter(|_| was != Some(*price)),
+                    funding: Some(*funding).filter(|_| funded != Some(*funding)),
+                };
+                W::mark(&mut self.text, symbol, &told, now);
+            }
+            Event::Order(_) | Event::Balances(_) => return None,
         }
         let stream = self.names[index][feed as usize].as_deref()?;
         let kind = match feed {
@@ -378,7 +420,8 @@ pub(super) fn qty(symbol: &SimulatedSymbol, value: u64) -> String {
     plain(value, symbol.qty_scale)
 }
 
-fn plain(value: u64, scale: u32) -> String {
+/// A number without zeros at its end.
+pub(super) fn plain(value: u64, scale: u32) -> String {
     let number = PlainNumber::new(value.cast_signed(), scale as u8);
     String::from_utf8_lossy(number.as_bytes()).into_owned()
 }

@@ -36,7 +36,6 @@ pub struct Exchange {
     /// Where their liquidity comes from, if not from their crowds.
     live: Option<LiveFeeds>,
     orders: AccountOrders,
-    trades_contracts: bool,
     pace: Pace,
     next_market: usize,
     next_cut_ns: u64,
@@ -74,7 +73,6 @@ impl Exchange {
                 self_trade,
                 trades_contracts,
             ),
-            trades_contracts,
             pace: Pace::new(now.ns, options.events_per_s),
             next_market: 0,
             next_cut_ns: now.ns + CUT_NS,
@@ -99,6 +97,11 @@ impl Exchange {
     /// What is true, whatever a client was told.
     pub fn ledger(&self) -> &Arc<Mutex<Ledger>> {
         self.orders.ledger()
+    }
+
+    /// What contracts of a market are valued at, and their next funding.
+    pub fn mark(&self, market: usize, now_ms: i64) -> (u64, Funding) {
+        (self.markets[market].last_price(), Funding::after(now_ms))
     }
 
     /// The number of a market by its symbol's name.
@@ -315,10 +318,8 @@ impl Exchange {
             self.cut_depth(index, false, now.epoch_ms);
             if self.cuts.is_multiple_of(FAST_CUTS_PER_SLOW) {
                 self.cut_depth(index, true, now.epoch_ms);
-            }
-            if self.trades_contracts && self.cuts.is_multiple_of(FAST_CUTS_PER_SLOW) {
-                let price = self.markets[index].last_price();
-                let funding = Funding::after(now.epoch_ms);
+                // What is traded may be contracts; a dialect of none has no stream of them.
+                let (price, funding) = self.mark(index, now.epoch_ms);
                 self.events.push(Event::Mark { market: index, price, funding });
             }
             let market = &mut self.markets[index];

@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::Recorded;
 use super::instruments::instruments;
 use super::orders::BybitOrders;
-use crate::venue::simulated::dialect::in_band::{InBandFormat, ToldBook, kind, levels, price, qty};
+use crate::venue::simulated::dialect::in_band::{
+    InBandFormat, ToldBook, ToldMark, kind, levels, plain, price, qty,
+};
 use crate::venue::simulated::dialect::order_entry::OrderFormat;
 use crate::venue::simulated::dialect::{DialectKind, RecordedDialect};
 use crate::venue::simulated::exchange::{Exchange, Feed, Kline, SimulatedSymbol, Top, TradeTick};
@@ -22,6 +24,7 @@ struct Bybit;
 impl InBandFormat for Bybit {
     const NAME: &'static str = "bybit";
     const PATH: &'static str = "/v5/public/spot";
+    const CONTRACTS_PATH: Option<&'static str> = Some("/v5/public/linear");
     const RECORDED: &'static dyn RecordedDialect = &Recorded;
     const API_PATH: Option<&'static str> = Some("/v5/trade");
     const DEPTH: usize = 200;
@@ -37,7 +40,8 @@ impl InBandFormat for Bybit {
             Feed::Top => "orderbook.1",
             Feed::FastDepth => "orderbook.200",
             Feed::Bars => "kline.1",
-            Feed::SlowDepth | Feed::Marks => return None,
+            Feed::Marks => "tickers",
+            Feed::SlowDepth => return None,
         };
         Some(format!("{channel}.{symbol}"))
     }
@@ -67,6 +71,23 @@ impl InBandFormat for Bybit {
         let volume = qty(symbol, u64::try_from(bar.volume).unwrap_or(u64::MAX));
         out.push_str(&format!(
             r#"{{"topic":"kline.1.{name}","type":"snapshot","ts":{ms},"data":[{{"start":{start},"end":{end},"interval":"1","open":"{open}","close":"{close}","high":"{high}","low":"{low}","volume":"{volume}","turnover":"0","confirm":{is_over},"timestamp":{ms}}}]}}"#
+        ));
+    }
+
+    /// The index is where the mark is.
+    fn mark(out: &mut String, symbol: &SimulatedSymbol, told: &ToldMark, now: Moment) {
+        let (name, ms) = (&symbol.name, now.epoch_ms);
+        let kind = if told.is_whole { "snapshot" } else { "delta" };
+        let price = told.price.map_or_else(String::new, |at| {
+            let at = price(symbol, at);
+            format!(r#","markPrice":"{at}","indexPrice":"{at}""#)
+        });
+        let funding = told.funding.map_or_else(String::new, |funding| {
+            let (rate, at_ms) = (plain(funding.rate_e8, 8), funding.at_ms);
+            format!(r#","nextFundingTime":"{at_ms}","fundingRate":"{rate}""#)
+        });
+        out.push_str(&format!(
+            r#"{{"topic":"tickers.{name}","type":"{kind}","data":{{"symbol":"{name}"{price}{funding}}},"cs":{ms},"ts":{ms}}}"#
         ));
     }
 
