@@ -353,6 +353,8 @@ mod tests {
         amended.amend(98, 9);
         let told = VenueAnswer { price: Some(98), qty: Some(9), ..answer() };
         assert_eq!(amended.check_answer(&told), Ok(()), "it may have come true");
+        amended.on_amend_refused(crate::event::RejectReason::Venue, 51_149, &mut Told::new());
+        assert_eq!(amended.check_answer(&told), Ok(()), "a refusal proves less than an answer");
         let mut named = order();
         named.on_report(&fill(), 0, &mut Told::new());
         let stranger = VenueAnswer { venue_order_id: VenueRef::number(8), ..answer() };

@@ -389,6 +389,7 @@ proptest! {
         end in prop::option::of(prop::sample::select(vec![OrderStatus::Canceled, OrderStatus::Expired])),
         steps in steps(),
         by_reports in any::<bool>(),
+        is_denied in any::<bool>(),
     ) {
         let truth = Record::of(&deeds, end);
         let mut command = OrderCommand::new_zeroed();
@@ -397,6 +398,12 @@ proptest! {
         let mut order = KnownOrder::new(&command, 0);
         truth.amends.iter().for_each(|qty| order.amend(PRICE, *qty));
         let mut books = Books::default();
+        if is_denied {
+            // A reply says that the last amendment was refused, and yet it happened.
+            let mut told = Told::new();
+            order.on_amend_refused(RejectReason::Venue, 51_149, &mut told);
+            told.iter().for_each(|report| books.take(report));
+        }
         let newest = truth.reports.len() - 1;
         let mut revealed = vec![Step::OrderInput(OrderInput::Cut)];
         if by_reports {

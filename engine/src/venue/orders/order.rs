@@ -374,7 +374,7 @@ impl KnownOrder {
 
     /// The venue refused the amendment under way.
     pub fn on_amend_refused(&mut self, reason: RejectReason, code: i32, told: &mut Told) {
-        if self.amendments.refused() && self.is_open() {
+        if self.amendments.refused(self.qty) && self.is_open() {
             self.tell_amend_refused(reason, code, told);
         }
     }
