@@ -128,7 +128,7 @@ pub(super) fn simulated_limits(kind: &VenueKind, simulated: &SimulatedConfig) ->
     let is_limited = |limit: &Limit| match limit.counts {
         Counted::Orders => simulated.orders_per_10s > 0,
         Counted::Weight => simulated.weight_per_min > 0,
-        Counted::Connects | Counted::Requests => true,
+        Counted::Connects | Counted::Requests | Counted::Amends => true,
     };
     kind.limits.counted.iter().copied().filter(is_limited).collect()
 }

@@ -247,7 +247,8 @@ fn a_cancel_leaves_while_questions_may_not(status: &'static str, word: &'static 
 
 #[test]
 fn a_cancel_leaves_while_too_much_was_asked_over_rest() {
-    a_cancel_leaves_while_questions_may_not("418 I'm a teapot", "EAPI:Rate limit exceeded");
+    let status = "429 Too Many Requests\r\nRetry-After: 20";
+    a_cancel_leaves_while_questions_may_not(status, "EAPI:Rate limit exceeded");
 }
 
 #[test]

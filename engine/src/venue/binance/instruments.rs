@@ -149,9 +149,8 @@ fn read_window_s(nodes: &[Node<'_>]) -> Result<u32, DecodeError> {
 fn is_trading(status: &str) -> Result<bool, DecodeError> {
     match status {
         "TRADING" => Ok(true),
-        "PRE_TRADING" | "POST_TRADING" | "END_OF_DAY" | "HALT" | "AUCTION_MATCH" | "BREAK" => {
-            Ok(false)
-        }
+        "PRE_TRADING" | "POST_TRADING" | "END_OF_DAY" | "HALT" | "AUCTION_MATCH" | "BREAK"
+        | "CANCEL_ONLY" => Ok(false),
         "PENDING_TRADING" | "PRE_DELIVERING" | "DELIVERING" | "DELIVERED" | "PRE_SETTLE"
         | "SETTLING" | "CLOSE" => Ok(false),
         _ => Err(DecodeError::unknown("status of a symbol not known")),
@@ -185,7 +184,7 @@ mod tests {
     fn status_and_increments_are_read_of_the_symbols_that_are_known() {
         let body = format!(
             r#"{{"timezone":"UTC","rateLimits":[],"symbols":[{},{},{}]}}"#,
-            entry("ETHUSDT", "BREAK", "0.10000000"),
+            entry("ETHUSDT", "CANCEL_ONLY", "0.10000000"),
             entry("DOGEUSDT", "TRADING", "0.1"),
             entry("BTCUSDT", "TRADING", "0.01")
         );
@@ -196,7 +195,7 @@ mod tests {
         };
         assert_eq!(of(&words[0]), (InstrumentId(1), 0, 10, 10));
         assert_eq!(of(&words[1]), (InstrumentId(0), 1, 1, 10));
-        assert_eq!((words.len(), words[0].1.as_str()), (2, "BREAK"));
+        assert_eq!((words.len(), words[0].1.as_str()), (2, "CANCEL_ONLY"));
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub(in crate::venue) fn outcome(failure: &Failure<'_>) -> Outcome {
     if code == TOO_MANY_ORDERS {
         return Outcome::TooManyOrders;
     }
-    if code == TOO_MANY_REQUESTS || matches!(status, 418 | 429) {
+    // 403 is the firewall's, which has no code of the venue.
+    if code == TOO_MANY_REQUESTS || matches!(status, 418 | 429) || (status, code) == (403, 0) {
         return Outcome::SlowDown;
     }
     if status >= 500 || UNKNOWN_OUTCOME.contains(&code) {

@@ -75,6 +75,7 @@ impl OrderProtocol for FuturesOrders {
     const LIFE_NS: Option<u64> = Some(24 * 3_600_000_000_000);
     const ASKS_OVER_REST: bool = true;
     const TRADES_CONTRACTS: bool = true;
+    const AMENDS_COUNT_AS_ORDERS: bool = true;
 
     fn new(credentials: Credentials, decoder: FuturesReports) -> FuturesOrders {
         FuturesOrders { credentials, decoder }
@@ -88,7 +89,7 @@ impl OrderProtocol for FuturesOrders {
         match class {
             RequestClass::Connect => 5,
             RequestClass::Snapshot | RequestClass::Refresh | RequestClass::Logon => 2,
-            // Counted as orders alone.
+            // Both are counted as orders alone.
             RequestClass::Order | RequestClass::Amend => 0,
             RequestClass::Cancel | RequestClass::Query => 1,
         }

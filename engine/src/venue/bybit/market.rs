@@ -46,9 +46,10 @@ pub struct BybitMarket {
 }
 
 /// "Rate Limit": 600 requests over HTTP in five seconds, 500 connections in five minutes, 20 new
-/// orders of spot in a second.
+/// orders of spot and 10 amendments in a second.
 const COUNTED: &[Limit] = &[
     Limit { counts: Counted::Orders, amount: 20, window_ns: 1_000_000_000 },
+    Limit { counts: Counted::Amends, amount: 10, window_ns: 1_000_000_000 },
     Limit { counts: Counted::Weight, amount: 600, window_ns: 5_000_000_000 },
     Limit { counts: Counted::Connects, amount: 500, window_ns: 300_000_000_000 },
 ];

@@ -31,17 +31,25 @@ const WINDOW_MS: i64 = 5_000;
 const LOGON_MS: i64 = 10_000;
 
 /// Server timeout, internal error or restarting; 10019 refuses what is new, and of what was sent
-/// before nobody says.
-const UNKNOWN_OUTCOME: [i32; 4] = [10_000, 10_016, 10_019, 170_007];
-/// Too many visits, of the account, of the address, of the system, and of the session.
-const SLOW_DOWN: [i32; 5] = [10_006, 10_018, 10_403, 10_429, 20_003];
+/// before nobody says. An order that changed meanwhile, and what was only handed on; new orders,
+/// cancels and amendments that timed out, and cancels that are under way or to be tried later.
+const UNKNOWN_OUTCOME: [i32; 14] = [
+    10_000, 10_016, 10_019, 40_004, 170_001, 170_007, 170_032, 170_035, 170_146, 170_147, 170_191,
+    170_212, 170_234, 170_310,
+];
+/// Too many visits, of the account, of the address, of the system, and of the session; a trading
+/// service under load, and too many requests in a time frame.
+const SLOW_DOWN: [i32; 7] = [429, 10_006, 10_018, 10_403, 10_429, 20_003, 170_222];
+/// Rate limit of one kind of request of the account.
+const TOO_MANY_OF_A_KIND: &[i32] = &[10_006];
 /// Too many new orders.
 const TOO_MANY_ORDERS: i32 = 170_005;
 /// A cancel or an amendment of what is not open, on spot and elsewhere.
-const NOT_OPEN_CODES: [i32; 4] = [110_001, NOT_OPEN, 170_142, 170_143];
-/// Key, signature, permission, address, expired key; logon refused.
-const BAD_KEY: [i32; 7] =
-    [10_003, 10_004, 10_005, 10_007, 10_010, 33_004, super::order_decoder::NO_CODE];
+const NOT_OPEN_CODES: [i32; 8] =
+    [110_001, 110_008, 110_010, NOT_OPEN, 170_139, 170_142, 170_143, 170_190];
+/// Key, signature, permission, address, expired key (spot and contracts); logon refused.
+const BAD_KEY: [i32; 8] =
+    [-2_015, 10_003, 10_004, 10_005, 10_007, 10_010, 33_004, super::order_decoder::NO_CODE];
 /// The time is not within the window.
 const WRONG_TIME: i32 = 10_002;
 
@@ -60,6 +68,7 @@ pub struct BybitOrders {
 }
 
 impl OrderProtocol for BybitOrders {
+    const TOO_MANY_OF_A_KIND: &'static [i32] = TOO_MANY_OF_A_KIND;
     type Signer = SharedSecret<1>;
     type Decoder = BybitReports;
 
@@ -536,9 +545,16 @@ mod tests {
     #[test]
     fn each_code_means_what_the_venue_says_it_means() {
         let outcome = |status, code| BybitOrders::outcome(&Failure::of(status, code, ""));
-        for code in [10_000, 10_016, 10_019] {
+        let timed_out = [170_007, 170_146, 170_147, 170_310];
+        let under_way = [40_004, 170_001, 170_032, 170_035, 170_191, 170_212, 170_234];
+        for code in [10_000, 10_016, 10_019].into_iter().chain(timed_out).chain(under_way) {
             assert_eq!(outcome(0, code), Outcome::Unknown, "{code}");
         }
+        for code in [110_008, 110_010, 170_139, 170_190] {
+            assert_eq!(outcome(0, code), Outcome::NotOpen, "{code}");
+        }
+        assert_eq!((outcome(0, 429), outcome(0, 170_222)), (Outcome::SlowDown, Outcome::SlowDown));
+        assert_eq!(outcome(0, -2_015), Outcome::BadKey);
         assert_eq!((outcome(502, 0), outcome(403, 0)), (Outcome::Unknown, Outcome::SlowDown));
         assert_eq!(
             (outcome(0, 10_429), outcome(0, 10_006)),

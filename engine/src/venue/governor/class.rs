@@ -92,6 +92,8 @@ pub enum Counted {
     Connects,
     /// Requests from one address, whatever they weigh.
     Requests,
+    /// Amendments of one account, where they are counted beside its new orders.
+    Amends,
 }
 
 impl Counted {
@@ -103,6 +105,7 @@ impl Counted {
             Counted::Orders => "orders",
             Counted::Connects => "connects",
             Counted::Requests => "requests",
+            Counted::Amends => "amendments",
         }
     }
 }

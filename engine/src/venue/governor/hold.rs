@@ -16,7 +16,7 @@ pub struct HeldBack {
 pub enum HoldReason {
     /// The weight that the venue allows is used up.
     Weight,
-    /// The orders that the venue allows are used up.
+    /// The orders, or the amendments, that the venue allows are used up.
     Orders,
     /// The attempts to connect that the venue allows are used up.
     Connects,
@@ -74,7 +74,7 @@ impl HoldReason {
     pub(super) const fn of_limit(counts: Counted) -> HoldReason {
         match counts {
             Counted::Weight => HoldReason::Weight,
-            Counted::Orders => HoldReason::Orders,
+            Counted::Orders | Counted::Amends => HoldReason::Orders,
             Counted::Connects => HoldReason::Connects,
             Counted::Requests => HoldReason::Requests,
         }

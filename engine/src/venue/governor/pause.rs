@@ -12,7 +12,7 @@ pub enum PauseScope {
     Address,
     /// All that leaves this address but cancels over sessions that stand.
     AllButCancels,
-    /// New orders of the account; cancels and questions go on.
+    /// New orders of the account and amendments; cancels and questions go on.
     Orders,
     /// What is asked over REST.
     Rest,
@@ -42,7 +42,7 @@ impl PauseScope {
         match self {
             PauseScope::Address => &RequestClass::ALL,
             PauseScope::AllButCancels => &RequestClass::ALL_BUT_CANCELS,
-            PauseScope::Orders => &[RequestClass::Order],
+            PauseScope::Orders => &[RequestClass::Order, RequestClass::Amend],
             PauseScope::Rest => &[RequestClass::Snapshot, RequestClass::Refresh],
             PauseScope::Connects => &[RequestClass::Connect],
             PauseScope::Account => &[RequestClass::Logon],

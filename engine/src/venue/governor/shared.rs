@@ -18,7 +18,7 @@ impl Window {
 pub(super) fn is_of_address(counts: Counted) -> bool {
     match counts {
         Counted::Weight | Counted::Connects | Counted::Requests => true,
-        Counted::Orders => false,
+        Counted::Orders | Counted::Amends => false,
     }
 }
 

@@ -60,10 +60,19 @@ fn a_penalty_of_orders_holds_no_cancel_back() {
     let governor = Governor::new(&[WEIGHT, ORDERS]);
     governor.pause(PauseScope::Orders, 5 * S, BANNED, &Clock::manual(0).0);
     let may = |class| governor.may_send(class, 1, S).is_ok();
-    assert!(!may(RequestClass::Order));
+    assert!(!may(RequestClass::Order) && !may(RequestClass::Amend));
     assert!(may(RequestClass::Cancel) && may(RequestClass::Query));
     assert_eq!(governor.reading(S).penalty_left_ms, 4_000);
     assert!(governor.may_send(RequestClass::Order, 1, 5 * S).is_ok());
+}
+
+#[test]
+fn amendments_are_counted_by_themselves_where_the_venue_does() {
+    let amends = Limit { counts: Counted::Amends, amount: 10, window_ns: S };
+    let governor = Governor::new(&[ORDERS, amends]);
+    assert_eq!(sent(&governor, RequestClass::Amend, 0), 9);
+    assert_eq!(sent(&governor, RequestClass::Order, 0), 95);
+    assert_eq!(sent(&governor, RequestClass::Amend, 2 * S), 9);
 }
 
 fn said(counts: Counted, window_s: u64, amount: Option<u32>, used: Option<u32>) -> ToldLimits {

@@ -76,9 +76,10 @@ impl Window {
         match (self.limit.counts, ask.class) {
             (Counted::Weight, _) => ask.weight.into(),
             (Counted::Orders, RequestClass::Order) => 1,
+            (Counted::Amends, RequestClass::Amend) => 1,
             (Counted::Connects, RequestClass::Connect) => 1,
             (Counted::Requests, class) if class != RequestClass::Connect => 1,
-            (Counted::Orders | Counted::Connects | Counted::Requests, _) => 0,
+            (Counted::Orders | Counted::Amends | Counted::Connects | Counted::Requests, _) => 0,
         }
     }
 
@@ -108,7 +109,7 @@ impl Window {
         match self.limit.counts {
             Counted::Orders => self.hold_by_share(ask, used, most),
             Counted::Connects if !is_short => self.hold_by_pace(ask, used, most),
-            Counted::Connects | Counted::Weight | Counted::Requests => None,
+            Counted::Connects | Counted::Weight | Counted::Requests | Counted::Amends => None,
         }
     }
 

@@ -21,7 +21,12 @@ pub(super) fn path(place: usize, native: &str) -> (&'static str, String) {
     match place {
         0 => ("GetApiKeyInfo", String::new()),
         _ => {
-            let pair = native.replace('/', "").replace("BTC", "XBT").replace("DOGE", "XDG");
+            let asset = |name| match name {
+                "BTC" => "XBT",
+                "DOGE" => "XDG",
+                other => other,
+            };
+            let pair: String = native.split('/').map(asset).collect();
             ("TradeVolume", format!("&pair={pair}"))
         }
     }
@@ -84,6 +89,10 @@ mod tests {
         assert_eq!(words.fees, ["maker 0.2500 %, taker 0.4000 % of the value"]);
         let refused = json!({"error": ["EAPI:Invalid key"]});
         assert_eq!(read(0, &refused, &mut words), Err("EAPI:Invalid key".to_owned()));
-        assert_eq!(path(1, "BTC/USD"), ("TradeVolume", "&pair=XBTUSD".to_owned()));
+        for (native, pair) in
+            [("BTC/USD", "XBTUSD"), ("ETH/BTC", "ETHXBT"), ("WBTC/USD", "WBTCUSD")]
+        {
+            assert_eq!(path(1, native), ("TradeVolume", format!("&pair={pair}")));
+        }
     }
 }

@@ -270,7 +270,7 @@ impl OrderProtocol for KrakenOrders {
             UNKNOWN_ORDER if status == 200 => Outcome::NoSuchOrder,
             code => match meaning_of(code) {
                 Some(outcome) => outcome,
-                None if status == 429 => Outcome::SlowDown,
+                None if matches!(status, 403 | 429) => Outcome::SlowDown,
                 None if status >= 500 => Outcome::Unknown,
                 None => Outcome::Refused(RejectReason::Venue),
             },

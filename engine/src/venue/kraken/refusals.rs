@@ -18,7 +18,7 @@ const REFUSED: Outcome = Outcome::Refused(RejectReason::Venue);
 
 /// Codes stay what they are: a new word goes to the end.
 #[rustfmt::skip]
-const WORDS: [(&str, Outcome); 30] = [
+const WORDS: [(&str, Outcome); 33] = [
     ("EOrder:Unknown order", Outcome::NotOpen),
     ("EOrder:Rate limit exceeded", Outcome::TooManyOrders),
     ("EOrder:Orders limit exceeded", REFUSED),
@@ -50,6 +50,9 @@ const WORDS: [(&str, Outcome); 30] = [
     ("EService:Timeout", Outcome::Unknown),
     ("EService:Busy", Outcome::Unknown),
     ("EGeneral:Temporary lockout", Outcome::LockedOut),
+    ("EOrder:Domain rate limit exceeded", Outcome::TooManyOrders),
+    ("EAuth:Rate limit exceeded", Outcome::SlowDown),
+    ("EAuth:Too many requests", Outcome::SlowDown),
 ];
 
 /// The code of a word.

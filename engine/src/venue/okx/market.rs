@@ -30,6 +30,7 @@ const INSTRUMENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// together.
 const COUNTED: &[Limit] = &[
     Limit { counts: Counted::Orders, amount: 60, window_ns: 2_000_000_000 },
+    Limit { counts: Counted::Amends, amount: 60, window_ns: 2_000_000_000 },
     Limit { counts: Counted::Weight, amount: 10, window_ns: 2_000_000_000 },
     Limit { counts: Counted::Connects, amount: 3, window_ns: 1_000_000_000 },
 ];
@@ -139,7 +140,9 @@ fn read_instruments(
                 instrument_data(symbol.scales, (tick, step), is_trading)
             };
             let told = pick(entry, ["minSz", "baseCcy", "quoteCcy"])?;
-            let [min_qty, base, quote] = told.map(|value| value.and_then(text));
+            // Contracts have no base and no quote: both texts are empty.
+            let [min_qty, base, quote] =
+                told.map(|value| value.and_then(text).filter(|told| !told.is_empty()));
             let (tick, step) = (tick.and_then(text), step.and_then(text));
             // The venue publishes no least value.
             let assets = [base, quote];
@@ -169,6 +172,9 @@ mod tests {
         assert_eq!(told[0], ("live".to_owned(), Ok((10, 1, 1))));
         assert_eq!(told[1], ("moon".to_owned(), Err(LetterReason::Unknown)));
         assert_eq!(told.len(), 2);
+        let contract = br#"{"code":"0","data":[{"instId":"SOL-USDT","state":"live","tickSz":"1","lotSz":"1","baseCcy":"","quoteCcy":""}]}"#;
+        let mut of_none = |word: ToldInstrument<'_>| assert_eq!(word.rules.assets, [None; 2]);
+        read_instruments(contract, &symbols, &mut of_none).unwrap();
         let refused = br#"{"code":"50011","msg":"","data":[]}"#;
         assert!(read_instruments(refused, &symbols, &mut |_| {}).is_err());
     }

@@ -30,10 +30,13 @@ use crate::venue::protocol::{
 const EXPIRES_MS: i64 = 5_000;
 
 /// "Does not mean success or failure", unavailable, busy, system error, and the internal errors of
-/// the WebSocket.
-const UNKNOWN_OUTCOME: [i32; 6] = [50_001, 50_004, 50_013, 50_026, 63_999, 64_007];
+/// the WebSocket; a request or an order that timed out; a cancel that is under way, or timed out.
+const UNKNOWN_OUTCOME: [i32; 10] =
+    [50_001, 50_004, 50_013, 50_026, 51_054, 51_149, 51_410, 51_412, 63_999, 64_007];
 /// Too many requests, too frequent operations, and those of the WebSocket.
 const SLOW_DOWN: [i32; 4] = [50_011, 50_040, 60_014, 60_023];
+/// Rate limit of one kind of request, in one instrument or of the account.
+const TOO_MANY_OF_A_KIND: &[i32] = &[50_011];
 /// The account's orders and amendments of two seconds are used up.
 const TOO_MANY_ORDERS: i32 = 50_061;
 /// Order does not exist.
@@ -61,6 +64,7 @@ pub struct OkxOrders {
 }
 
 impl OrderProtocol for OkxOrders {
+    const TOO_MANY_OF_A_KIND: &'static [i32] = TOO_MANY_OF_A_KIND;
     /// The secret, and the passphrase of the key.
     type Signer = SharedSecret<2>;
     type Decoder = OkxReports;
@@ -287,7 +291,7 @@ impl OrderProtocol for OkxOrders {
             code if NOT_OPEN.contains(&code) => Outcome::NotOpen,
             code if BAD_KEY.contains(&code) => Outcome::BadKey,
             code if WRONG_TIME.contains(&code) => Outcome::WrongTime,
-            _ if status == 429 => Outcome::SlowDown,
+            _ if matches!(status, 403 | 429) => Outcome::SlowDown,
             _ if status >= 500 => Outcome::Unknown,
             _ => Outcome::Refused(RejectReason::Venue),
         }
@@ -508,9 +512,11 @@ mod tests {
     #[test]
     fn each_code_means_what_the_venue_says_it_means() {
         let outcome = |status, code| OkxOrders::outcome(&Failure::of(status, code, ""));
-        for code in [50_001, 50_004, 50_013, 50_026, 63_999, 64_007] {
+        for code in [50_001, 50_004, 50_013, 50_026, 51_054, 51_149, 51_410, 51_412, 63_999, 64_007]
+        {
             assert_eq!(outcome(0, code), Outcome::Unknown, "{code}");
         }
+        assert_eq!(outcome(403, 0), Outcome::SlowDown);
         assert_eq!((outcome(502, 0), outcome(429, 50_013)), (Outcome::Unknown, Outcome::Unknown));
         assert_eq!((outcome(429, 0), outcome(200, 50_011)), (Outcome::SlowDown, Outcome::SlowDown));
         assert_eq!(outcome(0, 50_061), Outcome::TooManyOrders);

@@ -197,7 +197,7 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
 
     /// The same, which does not ask what the account may do.
     fn plain(protocol: P, options: OrderOptions, wiring: OrderWiring<O>) -> OrderAgent<O, P> {
-        let gate = Gate::new(options.session.governor.clone(), P::ORDERS_OVER_REST);
+        let gate = Gate::new(options.session.governor.clone(), P::TOO_MANY_OF_A_KIND);
         let (session, presence) = session_at_start::<O, P>(&options.session, &wiring);
         let mut table = OrderTable::new(options.open_max);
         let names = OrderNames::new(options.run, options.recovery.runs.clone(), P::NAMES);

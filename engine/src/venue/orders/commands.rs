@@ -326,7 +326,11 @@ impl<O: EventOutlet, P: OrderProtocol> OrderAgent<O, P> {
             return Err(RejectReason::Unsupported);
         }
         let weight = self.protocol.weight(RequestClass::Amend);
-        if !self.orders.gate.may_send(RequestClass::Amend, weight, self.orders.now_ns) {
+        let class = match P::AMENDS_COUNT_AS_ORDERS {
+            true => RequestClass::Order,
+            false => RequestClass::Amend,
+        };
+        if !self.orders.gate.may_send(class, weight, self.orders.now_ns) {
             return Err(RejectReason::SlowDown);
         }
         self.send_for(key, Asked::Amend(key), |protocol, request, text| {

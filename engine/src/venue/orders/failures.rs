@@ -19,6 +19,8 @@ const LOGONS_MAX: u32 = 3;
 const PAUSE_NS: u64 = 1_000_000_000;
 /// The same, of a ban, ns.
 const BAN_NS: u64 = 120_000_000_000;
+/// The same, of a firewall: Bybit wants ten minutes without a request, the others name no time, ns.
+const FIREWALL_NS: u64 = 600_000_000_000;
 /// The first pause after the venue said that it has locked us out, ns.
 const LOCKED_OUT_NS: u64 = 900_000_000_000;
 /// The first pause after a key that the venue does not accept, ns.
@@ -270,6 +272,7 @@ impl<O: EventOutlet> Reconciler<O> {
             let first_ns = match (outcome, failure.status) {
                 (Outcome::LockedOut, _) => LOCKED_OUT_NS,
                 (_, 418) => BAN_NS,
+                (_, 403) => FIREWALL_NS,
                 _ => PAUSE_NS,
             };
             governor.pause_untold(scope, first_ns, cause, &self.clock);

@@ -1,8 +1,10 @@
 //! What may leave now: the one place that every request passes.
 
+use super::requests_in_flight::Asked;
 use crate::event::RejectReason;
 use crate::rate::Rate;
 use crate::venue::governor::{Governor, HoldReason, PauseScope, RequestClass};
+use crate::venue::protocol::Outcome;
 
 /// Between two questions about orders at their rate, ns: five a second of weight 4 are a fifth of
 /// what Binance allows an address.
@@ -21,8 +23,8 @@ pub(super) struct Gate {
     pub(super) refused_last: i32,
     /// The venue wanted a pause and did not say for how long.
     pub(super) is_slowed: bool,
-    /// Orders and cancels go over REST.
-    orders_over_rest: bool,
+    /// Codes for too many requests of one kind.
+    by_kind: &'static [i32],
     /// The message in hand was answered over REST.
     pub(super) is_over_rest: bool,
     /// How long the answer in hand wants nothing, by its `Retry-After`, ns.
@@ -30,7 +32,8 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(governor: Governor, orders_over_rest: bool) -> Gate {
+    /// Where a venue counts each kind of request by itself, `by_kind` are the codes that say so.
+    pub(super) fn new(governor: Governor, by_kind: &'static [i32]) -> Gate {
         let queries = Rate::every(QUERY_INTERVAL_NS, QUERY_BURST);
         Gate {
             governor,
@@ -38,7 +41,7 @@ impl Gate {
             query_due_ns: 0,
             refused_last: 0,
             is_slowed: false,
-            orders_over_rest,
+            by_kind,
             is_over_rest: false,
             rest_wait_ns: None,
         }
@@ -79,11 +82,23 @@ impl Gate {
     /// What an answer of this status stops that wants nothing for a while.
     pub(super) fn slow_down_scope(&self, status: u16) -> PauseScope {
         match (self.is_over_rest, status) {
-            // A ban of the address, where cancels knock at the same door.
-            (true, 418) if self.orders_over_rest => PauseScope::Address,
+            // A ban of the address: who knocks on, be it with cancels, is banned for longer.
+            (_, 418) => PauseScope::Address,
             // What is asked too often there holds up no cancel over a session that stands.
             (true, _) => PauseScope::AllButCancels,
             (false, _) => PauseScope::Address,
+        }
+    }
+
+    /// What a failure of this request means here. Where too many new orders came in, cancels are
+    /// counted by themselves: they go on.
+    pub(super) fn meaning(&self, asked: Asked, outcome: Outcome, code: i32) -> Outcome {
+        let adds_risk = matches!(asked, Asked::Submit(_) | Asked::Amend(_));
+        match outcome {
+            Outcome::SlowDown if adds_risk && self.by_kind.contains(&code) => {
+                Outcome::TooManyOrders
+            }
+            outcome => outcome,
         }
     }
 
@@ -96,13 +111,15 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{ClientOrderId, ConsumerId};
+    use crate::order::OrderKey;
     use crate::venue::governor::{Counted, Limit, PauseCause};
     use crate::world::Clock;
 
     #[test]
     fn who_has_used_up_its_share_is_told_so_and_not_to_slow_down() {
         let limit = Limit { counts: Counted::Orders, amount: 100, window_ns: 10_000_000_000 };
-        let mut gate = Gate::new(Governor::named("x", &[limit], 3), false);
+        let mut gate = Gate::new(Governor::named("x", &[limit], 3), &[]);
         while gate.may_order(0, 1, 0).is_ok() {}
         assert_eq!(gate.may_order(0, 1, 0), Err(RejectReason::FairShare));
         assert_eq!(gate.may_order(1, 1, 0), Ok(()), "there is room for another");
@@ -110,13 +127,22 @@ mod tests {
 
     #[test]
     fn a_pause_holds_all_and_the_budget_holds_queries_only() {
-        let mut gate = Gate::new(Governor::default(), false);
+        let mut gate = Gate::new(Governor::default(), &[50_011]);
         for _ in 0..5 {
             assert!(gate.may_send(RequestClass::Query, 4, 0));
         }
         assert!(!gate.may_send(RequestClass::Query, 4, 0));
         assert!(gate.may_send(RequestClass::Order, 1, 0));
         assert!(gate.may_send(RequestClass::Query, 4, 1_000_000_000));
+        let order = OrderKey { consumer: ConsumerId(0), id: ClientOrderId(1) };
+        for (asked, code, outcome) in [
+            (Asked::Submit(order), 50_011, Outcome::TooManyOrders),
+            (Asked::Amend(order), 50_011, Outcome::TooManyOrders),
+            (Asked::Cancel(order), 50_011, Outcome::SlowDown),
+            (Asked::Submit(order), 60_014, Outcome::SlowDown),
+        ] {
+            assert_eq!(gate.meaning(asked, Outcome::SlowDown, code), outcome, "{asked:?} {code}");
+        }
         let (clock, cause) = (Clock::manual(0).0, PauseCause::default());
         gate.governor().pause(PauseScope::Address, 3_000_000_000, cause, &clock);
         assert!(!gate.may_send(RequestClass::Cancel, 1, 2_999_999_999));

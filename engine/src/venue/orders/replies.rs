@@ -56,7 +56,7 @@ impl<O: EventOutlet> Reconciler<O> {
                 if let Some(word) = failure.unknown {
                     self.on_unknown_value((UNKNOWN_REASON, word), raw);
                 }
-                let outcome = outcome(failure);
+                let outcome = self.gate.meaning(asked, outcome(failure), failure.code);
                 self.pause(outcome, failure);
                 self.on_failure(asked, outcome, failure);
                 refused = Some((outcome, failure));

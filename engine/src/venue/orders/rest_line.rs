@@ -186,8 +186,12 @@ impl RestLine {
             let is_free = |line: &&mut Line| line.client.is_idle();
             let free = self.lines.iter_mut().filter(is_free);
             let Some(line) = free.min_by_key(|line| line.client.needs_connection()) else { return };
-            let opens = line.client.needs_connection();
-            if opens && self.governor.may_send(RequestClass::Connect, 0, now_ns).is_err() {
+            // A connection for a cancel is held back by what holds back cancels alone.
+            let may_open = |class| self.governor.may_send(class, 0, now_ns).is_ok();
+            if line.client.needs_connection()
+                && !may_open(RequestClass::Connect)
+                && !(self.is_once && !first.adds_risk && may_open(RequestClass::Cancel))
+            {
                 return;
             }
             let Some(Waiting { id, text, adds_risk, .. }) = self.waiting.pop_front() else {

@@ -196,6 +196,13 @@ pub trait OrderProtocol: Sized + Send + 'static {
     /// margin, which a fill moves by its profit and its fee alone.
     const TRADES_CONTRACTS: bool = false;
 
+    /// Codes for too many requests of one kind from the account, at a venue that counts new orders,
+    /// amendments and cancels each by themselves: of a new order they stop no cancel.
+    const TOO_MANY_OF_A_KIND: &'static [i32] = &[];
+
+    /// Whether an amendment counts as a new order against the venue's limits.
+    const AMENDS_COUNT_AS_ORDERS: bool = false;
+
     /// What our names of orders look like there.
     const NAMES: NameForm = NameForm::Marked(b'-');
 

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::*;
+use crate::venue::governor::{PauseCause, PauseScope};
 use crate::venue::transport::{Endpoint, Scheme};
 use crate::world::{Clock, Listener, ManualTime, Net, NetConditions, Stream, VirtualNet};
 
@@ -15,6 +16,7 @@ struct Bench {
     /// All that came, over all connections.
     heard: String,
     lines: RestLine,
+    governor: Governor,
 }
 
 impl Bench {
@@ -30,9 +32,10 @@ impl Bench {
             timeout_ns: 30_000_000_000,
             body_bytes_max: 1_000,
         };
-        let lines = RestLine::for_orders(&options, &Governor::default());
+        let governor = Governor::default();
+        let lines = RestLine::for_orders(&options, &governor);
         let (served, heard) = (Vec::new(), String::new());
-        Bench { net, clock, time, listener, served, heard, lines }
+        Bench { net, clock, time, listener, served, heard, lines, governor }
     }
 
     fn send(&mut self, (id, adds_risk): (u64, bool)) -> bool {
@@ -128,4 +131,20 @@ fn orders_that_have_not_left_are_taken_back_and_cancels_are_not() {
     assert!(!bench.lines.holds_risk(), "what has left is not taken back");
     bench.lines.take_back(|_| true);
     assert!(bench.pass(1_000_000).is_empty());
+}
+
+#[test]
+fn a_cancel_opens_a_line_during_a_pause_that_lets_cancels_go() {
+    let mut bench = Bench::new();
+    let pause = |bench: &Bench, scope| {
+        let until_ns = bench.clock.now_ns() + 20_000_000_000;
+        bench.governor.pause(scope, until_ns, PauseCause::default(), &bench.clock);
+    };
+    pause(&bench, PauseScope::AllButCancels);
+    assert!(bench.send((1, ORDER)) && bench.send((2, CANCEL)));
+    assert_eq!(bench.pass(2_000_000_000), [1]);
+    assert!(bench.has_heard(2) && !bench.has_heard(1));
+    pause(&bench, PauseScope::Address);
+    assert!(bench.send((3, CANCEL)));
+    assert_eq!(bench.pass(2_000_000_000), [3], "a ban holds cancels, too");
 }
