@@ -214,8 +214,9 @@ fn a_cancel_whose_key_is_not_accepted_is_sent_again() {
     trader.assert_sound();
 }
 
-/// The first question is answered so: a cancel leaves all the same, long before the pause ends.
-fn a_cancel_leaves_while_questions_may_not(status: &'static str, word: &'static str) {
+/// The first question is answered so: a cancel leaves all the same, long before the pause ends. How
+/// long that lasts, ms.
+fn a_cancel_leaves_while_questions_may_not(status: &'static str, word: &'static str) -> u64 {
     let refused = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&refused);
     let server = RawServer::start(move |_, peer| {
@@ -228,7 +229,8 @@ fn a_cancel_leaves_while_questions_may_not(status: &'static str, word: &'static 
             Ok(is_question)
         })
     });
-    let mut trader = Trader::<Kraken>::new(server.address, &server.options());
+    let options = server.options();
+    let mut trader = Trader::<Kraken>::new(server.address, &options);
     trader.drive_to_ready();
     trader.submit_resting(1);
     trader.drive_to(1, OrderStatus::New);
@@ -243,17 +245,37 @@ fn a_cancel_leaves_while_questions_may_not(status: &'static str, word: &'static 
     trader.drive_to(1, OrderStatus::Canceled);
     assert_eq!(refused.load(Ordering::Acquire), 1, "nothing more is asked in the pause");
     trader.assert_sound();
+    let pauses = options.governor.reading(trader.clock.now_ns()).pauses;
+    let [pause] = &pauses[..] else { panic!("one pause: {pauses:?}") };
+    assert_eq!(pause.stops, "all but cancels");
+    pause.left_ms
 }
 
 #[test]
 fn a_cancel_leaves_while_too_much_was_asked_over_rest() {
     let status = "429 Too Many Requests\r\nRetry-After: 20";
-    a_cancel_leaves_while_questions_may_not(status, "EAPI:Rate limit exceeded");
+    let left_ms = a_cancel_leaves_while_questions_may_not(status, "EAPI:Rate limit exceeded");
+    assert!(left_ms <= 20_000, "{left_ms}");
+}
+
+#[test]
+fn a_cancel_leaves_for_the_ten_minutes_in_which_a_firewall_wants_no_question() {
+    let left_ms = a_cancel_leaves_while_questions_may_not("403 Forbidden", "EGeneral:Firewall");
+    assert!((500_000..=600_000).contains(&left_ms), "{left_ms}");
+}
+
+#[test]
+fn a_server_in_trouble_is_asked_again_when_it_says() {
+    let status = "503 Service Unavailable\r\nRetry-After: 20";
+    let left_ms = a_cancel_leaves_while_questions_may_not(status, "EService:Unavailable");
+    assert!((10_000..=20_000).contains(&left_ms), "{left_ms}");
 }
 
 #[test]
 fn a_cancel_leaves_while_the_venue_has_locked_questions_out() {
-    a_cancel_leaves_while_questions_may_not("200 OK", "EGeneral:Temporary lockout");
+    let word = "EGeneral:Temporary lockout";
+    let left_ms = a_cancel_leaves_while_questions_may_not("200 OK", word);
+    assert!(left_ms > 600_000, "{left_ms}");
 }
 
 #[test]

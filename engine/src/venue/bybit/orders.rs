@@ -50,6 +50,8 @@ const NOT_OPEN_CODES: [i32; 8] =
 /// Key, signature, permission, address, expired key (spot and contracts); logon refused.
 const BAD_KEY: [i32; 8] =
     [-2_015, 10_003, 10_004, 10_005, 10_007, 10_010, 33_004, super::order_decoder::NO_CODE];
+/// A key that is not valid, and at order entry too many sessions of one account.
+const BAD_KEY_OR_SESSIONS: i32 = 10_003;
 /// The time is not within the window.
 const WRONG_TIME: i32 = 10_002;
 
@@ -314,8 +316,9 @@ impl OrderProtocol for BybitOrders {
     }
 
     fn outcome(failure: &Failure<'_>) -> Outcome {
-        let Failure { status, code, .. } = *failure;
+        let Failure { status, code, message, .. } = *failure;
         match code {
+            BAD_KEY_OR_SESSIONS if message.contains("sessions") => Outcome::SlowDown,
             TOO_MANY_ORDERS => Outcome::TooManyOrders,
             WRONG_TIME => Outcome::WrongTime,
             NOT_PRESENT => Outcome::NotListed,
@@ -561,6 +564,8 @@ mod tests {
             (Outcome::SlowDown, Outcome::SlowDown)
         );
         assert_eq!(outcome(0, 10_002), Outcome::WrongTime);
+        let sessions = Failure::of(0, 10_003, "Too many sessions under the same UID");
+        assert_eq!(BybitOrders::outcome(&sessions), Outcome::SlowDown);
         assert_eq!((outcome(0, 10_004), outcome(0, 10_003)), (Outcome::BadKey, Outcome::BadKey));
         assert_eq!(
             (outcome(0, 110_001), outcome(0, 170_213)),

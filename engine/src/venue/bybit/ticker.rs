@@ -87,17 +87,21 @@ impl Tickers {
 }
 
 impl Ticker {
-    /// The same, with what a frame names.
+    /// The same, with what a frame names. An empty text is none: what is delivered has no funding,
+    /// and what does not trade yet may have no price.
     #[inline]
     fn with(mut self, parts: [Value<'_, '_>; 4]) -> Result<Ticker, DecodeError> {
         let [mark, index, rate, funding] = parts;
-        // What is delivered has no funding: its texts are empty.
         let is_empty = |value: Value<'_, '_>| value.and_then(text) == Some("");
-        if mark.is_some() {
+        if is_empty(mark) {
+            self.mark_e10 = None;
+        } else if mark.is_some() {
             let price = need_scaled(mark, MarkPrice::PRICE_SCALE, "field markPrice is no text")?;
             self.mark_e10 = Some(price);
         }
-        if index.is_some() {
+        if is_empty(index) {
+            self.index_e10 = 0;
+        } else if index.is_some() {
             self.index_e10 =
                 need_scaled(index, MarkPrice::PRICE_SCALE, "field indexPrice is no text")?;
         }

@@ -255,6 +255,8 @@ impl<O: EventOutlet> Reconciler<O> {
         let scope = match outcome {
             Outcome::SlowDown => self.gate.slow_down_scope(failure.status),
             Outcome::LockedOut => PauseScope::AllButCancels,
+            // A server in trouble that says when to come again.
+            Outcome::Unknown if self.gate.rest_wait_ns.is_some() => PauseScope::AllButCancels,
             Outcome::TooManyOrders => PauseScope::Orders,
             _ => return,
         };

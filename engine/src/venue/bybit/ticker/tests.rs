@@ -128,6 +128,10 @@ fn spot_has_tickers_without_a_mark_and_what_is_delivered_none_of_funding() {
     assert_eq!(told(&mut of, &snapshot(ALL)), Ok(Mark(WHOLE)));
     let ended = delta(r#","fundingRate":"","nextFundingTime":"""#);
     assert_eq!(told(&mut of, &ended), Ok(Mark([WHOLE[0], WHOLE[1], 0, 0])));
+    // What does not trade yet has no price.
+    assert_eq!(told(&mut of, &delta(r#","markPrice":"""#)), Ok(Nothing));
+    assert_eq!(told(&mut of, &delta(r#","indexPrice":"""#)), Ok(Nothing));
+    assert_eq!(told(&mut of, &delta(r#","markPrice":"2""#)), Ok(Mark([20_000_000_000, 0, 0, 0])));
     // An index alone is told once there is a mark.
     assert_eq!(told(&mut of, &snapshot(r#","indexPrice":"3""#)), Ok(Nothing));
     let mark = delta(r#","markPrice":"2""#);
@@ -146,13 +150,11 @@ fn what_makes_no_sense_is_refused_and_nothing_is_told_until_the_next_snapshot() 
         (with(mark, r#""markPrice":"1e30""#), Number),
         (with(mark, r#""markPrice":"99999999999999999999""#), Number),
         (with(mark, r#""markPrice":"1.00000000001""#), Number),
-        (with(mark, r#""markPrice":"""#), Number),
         (with(mark, r#""markPrice":65117.44"#), Field),
         (with(mark, r#""markPrice":null"#), Field),
         (with(mark, r#""markPrice":["1"]"#), Field),
         (with(mark, &format!("{mark},{mark}")), Malformed),
         (with(r#""65137.76""#, r#""-65137.76""#), Nonsense),
-        (with(r#""65137.76""#, r#""""#), Number),
         (with(r#""65137.76""#, "65137.76"), Field),
         (with(r#""0.0001""#, r#""1.0001""#), Nonsense),
         (with(r#""0.0001""#, r#""-1.0001""#), Nonsense),
