@@ -310,7 +310,7 @@ fn mark_prices_of_bybits_contracts_reach_a_strategy_and_allocate_nothing() {
         run(config, LaunchOptions::default(), |engine| engine.status().uptime_ns > 4_000_000_000);
     assert_clean(&report);
     let marks = &report.consumers[0].kinds["mark_price"];
-    assert!((3..6).contains(&marks.published), "{marks:?}");
+    assert!(marks.published >= 3, "{marks:?}");
     assert_eq!(marks.handled, marks.published, "{marks:?}");
     assert_eq!(report.allocations_steady_state, Some(0));
     let counters = &report.venues[0].counters;
